@@ -1,0 +1,183 @@
+// What a topology file says once it has been read: every default filled in, every address and MAC assigned, every reference known to
+// resolve. Plain data that survives JSON; the plan is made from it and verdicts are judged against it.
+
+/** The part a node plays. Claims and assertions speak of roles, so they can be judged on any lab. */
+export type Role = 'client' | 'balancer' | 'backend' | 'router' | 'dns' | 'node';
+
+/** How requests are spread; one file each in `src/balancers`. */
+export const METHODS = [
+  'nginx',
+  'nginx-stream',
+  'ipvs-nat',
+  'ipvs-fullnat',
+  'ipvs-dsr',
+  'ipvs-tun',
+  'nft-nat',
+  'nft-dsr',
+] as const;
+export type Method = (typeof METHODS)[number];
+
+/** An address with its prefix length, e.g. `192.168.11.104` and 24. */
+export interface Address {
+  readonly address: string;
+  readonly prefix: number;
+}
+
+/** An Ethernet segment: a bridge that the interfaces naming it are plugged into. */
+export interface Segment {
+  readonly name: string;
+  /** Subnets in CIDR form, at most one IPv4 and one IPv6. */
+  readonly subnets: readonly string[];
+}
+
+/** Impairment of one link, applied with netem on the node's end. */
+export interface Link {
+  /** Milliseconds added to what the node sends. */
+  readonly delay?: number;
+  /** Share of packets lost, in per cent. */
+  readonly loss?: number;
+  /** Bits a second. */
+  readonly rate?: number;
+}
+
+export interface Interface {
+  readonly name: string;
+  readonly segment: string;
+  /** Primary address first. */
+  readonly addresses: readonly Address[];
+  /** `02:00:` and the primary IPv4 address: captures compare from run to run. */
+  readonly mac: string;
+  readonly link?: Link;
+}
+
+export interface Route {
+  /** `default` or a subnet in CIDR form. */
+  readonly to: string;
+  /** The next hop's address. */
+  readonly via: string;
+}
+
+/** When a service counts as up: its TCP port listens, an HTTP request to it is answered, or at once. */
+export type Ready = { readonly tcp: number } | { readonly http: string } | { readonly started: true };
+
+/** A long-running program in a node, kept in the foreground. */
+export interface Service {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly ready: Ready;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** The web server that lblab configures on a node; it answers each request with the node's name. */
+export interface Httpd {
+  readonly server: 'apache' | 'nginx';
+  readonly ports: readonly number[];
+}
+
+export interface Node {
+  readonly name: string;
+  readonly role: Role;
+  readonly interfaces: readonly Interface[];
+  /** Addresses on the loopback, beside 127.0.0.1. */
+  readonly loopback: readonly Address[];
+  readonly routes: readonly Route[];
+  readonly sysctls: Readonly<Record<string, string>>;
+  readonly httpd?: Httpd;
+  readonly services: readonly Service[];
+  /** Files made in the node's own folder (relative path to content), which is its programs' working directory. */
+  readonly files: Readonly<Record<string, string>>;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Commands run once, in order, when addresses and routes are there and before services start. */
+  readonly setup: readonly (readonly string[])[];
+}
+
+/** A real server of a virtual service. */
+export interface Real {
+  readonly node: string;
+  /** The address that the balancer sends to. */
+  readonly address: string;
+  readonly port: number;
+  readonly weight: number;
+  /** nginx only: declared and marked `down`. */
+  readonly down?: boolean;
+}
+
+export interface VirtualService {
+  readonly protocol: 'tcp' | 'udp';
+  readonly port: number;
+  /** IPVS scheduler's short name (`rr`, `lc`, ...), or nginx's method (`rr`, `least_conn`, `ip_hash`). */
+  readonly scheduler: string;
+  /** Seconds that a client stays on its real server; 0: none. */
+  readonly persistence: number;
+  readonly backends: readonly Real[];
+}
+
+/** What is particular to nginx. */
+export interface NginxOptions {
+  readonly upstream: string;
+  /** Send `X-Forwarded-For` with the client's address. */
+  readonly forwardedFor: boolean;
+  /** HTTP version towards the backends. */
+  readonly httpVersion: '1.0' | '1.1';
+  /** A cookie whose value names the backend that a client stays on. */
+  readonly stickyCookie?: string;
+  /** Extra directives for the `http`, `upstream`, `server` and `location` blocks, each ending as nginx wants it. */
+  readonly http: readonly string[];
+  readonly upstreamDirectives: readonly string[];
+  readonly server: readonly string[];
+  readonly location: readonly string[];
+  /** The user's whole nginx.conf instead of ours. */
+  readonly conf?: string;
+}
+
+/** A fault that tests build into a lab on purpose, so that a claim has something to fail on. */
+export const SABOTAGES = [
+  'no-arp-ignore',
+  'no-arp-announce',
+  'no-loopback-vip',
+  'no-forwarding',
+  'no-masquerade',
+] as const;
+export type Sabotage = (typeof SABOTAGES)[number];
+
+export interface Balancer {
+  readonly node: string;
+  readonly method: Method;
+  /** The address that clients ask for. */
+  readonly vip: string;
+  readonly services: readonly VirtualService[];
+  readonly nginx: NginxOptions;
+  readonly sabotage: readonly Sabotage[];
+}
+
+/** A node's interface where tcpdump listens; the capture's file is `NAME.pcap`. */
+export interface CapturePoint {
+  readonly name: string;
+  readonly node: string;
+  readonly interface: string;
+  /** A pcap-filter(7) expression; empty for everything. */
+  readonly filter: string;
+}
+
+export interface Traffic {
+  readonly clients: readonly string[];
+  readonly url: string;
+  readonly requests: number;
+  readonly concurrency: number;
+  /** Seconds that one request may take. */
+  readonly timeout: number;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+}
+
+export interface Topology {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  /** `auto` lets lblab choose the kernel that has what the topology needs. */
+  readonly kernel: { readonly memory: number };
+  readonly segments: readonly Segment[];
+  readonly nodes: readonly Node[];
+  readonly balancer?: Balancer;
+  readonly captures: readonly CapturePoint[];
+  readonly traffic?: Traffic;
+}
