@@ -9,6 +9,8 @@ interface Common {
   readonly part: 'sandbox' | 'lab';
   /** The node whose network namespace the program runs in; none: the sandbox itself. */
   readonly node?: string;
+  /** Steps of one lane keep their order; the node when left out. */
+  readonly lane?: string;
   /** Why the step is there, one sentence without a full stop. */
   readonly reason: string;
 }
@@ -48,9 +50,9 @@ export interface ServiceStep extends Common {
 
 export type Step = CommandStep | FileStep | ServiceStep;
 
-/** Steps of a stage run side by side in lanes, one a node; within a lane they keep their order. A stage ends before the next begins. */
+/** Steps of a stage run side by side in lanes; within a lane they keep their order. A stage ends before the next begins. */
 export interface Stage {
-  readonly name: 'files' | 'sandbox' | 'wire' | 'nodes' | 'capture' | 'traffic' | 'inspect';
+  readonly name: 'sandbox' | 'wire' | 'nodes' | 'settle' | 'capture' | 'traffic' | 'inspect';
   readonly title: string;
   readonly steps: readonly Step[];
 }

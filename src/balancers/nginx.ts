@@ -1,0 +1,164 @@
+// nginx as an L7 balancer: ends the client's TCP connection, reads the request, and asks a backend over a connection of its own.
+import { nodeFolder } from '../plan/names.ts';
+import type { FileStep, ServiceStep } from '../plan/types.ts';
+import type { Balancer, Topology, VirtualService } from '../topology/types.ts';
+import { addressPort } from '../topology/address.ts';
+import { NOTHING, type BalancingMethod, type NodeSteps } from './types.ts';
+
+/** nginx's own defaults point into /var; in the node's folder they need no privilege and leave nothing. */
+export const NGINX_PATHS = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+  (kind) => `${kind}_temp_path temp/${kind};`,
+);
+
+function block(head: string, body: readonly string[]): string[] {
+  return [`${head} {`, ...body.map((line) => `    ${line}`), '}'];
+}
+
+function upstream(name: string, balancer: Balancer, service: VirtualService): string[] {
+  const scheduler = service.scheduler === 'rr' || service.scheduler === 'wrr' ? [] : [`${service.scheduler};`];
+  const servers = service.backends.map(
+    (real) =>
+      `server ${real.port === 80 ? addressPort(real.address) : addressPort(real.address, real.port)}` +
+      `${real.weight === 1 ? '' : ` weight=${real.weight}`}${real.down === true ? ' down' : ''};`,
+  );
+  return block(`upstream ${name}`, [...scheduler, ...servers, ...balancer.nginx.upstreamDirectives]);
+}
+
+/** Maps between the sticky cookie's value, a backend's name, and the backend's address. */
+function stickyMaps(cookie: string, name: string, service: VirtualService): string[] {
+  const backends = service.backends.map((real) => [real.node, addressPort(real.address, real.port)] as const);
+  return [
+    ...block(`map $cookie_${cookie} $lblab_target`, [
+      `default ${name};`,
+      ...backends.map(([node, address]) => `${node} ${address};`),
+    ]),
+    ...block('map $upstream_addr $lblab_backend', backends.map(([node, address]) => `${address} ${node};`)),
+  ];
+}
+
+function virtualServer(name: string, balancer: Balancer, service: VirtualService): string[] {
+  const { nginx } = balancer;
+  const sticky = nginx.stickyCookie;
+  return block('server', [
+    `listen ${addressPort(balancer.vip, service.port)};`,
+    ...nginx.server,
+    ...block('location /', [
+      `proxy_pass http://${sticky === undefined ? name : '$lblab_target'};`,
+      ...(nginx.forwardedFor ? ['proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;'] : []),
+      ...(nginx.httpVersion === '1.1' ? ['proxy_http_version 1.1;', 'proxy_set_header Connection "";'] : []),
+      ...(sticky === undefined
+        ? []
+        : [
+            `proxy_set_header Host ${name};`,
+            `add_header Set-Cookie "${sticky}=$lblab_backend; Path=/; HttpOnly";`,
+          ]),
+      ...nginx.location,
+    ]),
+  ]);
+}
+
+/** The nginx.conf of the balancer; the user's own when the topology gives one. */
+export function nginxConf(balancer: Balancer, stream: boolean): string {
+  if (balancer.nginx.conf !== undefined) return balancer.nginx.conf;
+  const nameOf = (index: number) => (index === 0 ? balancer.nginx.upstream : `${balancer.nginx.upstream}_${index + 1}`);
+  const head = [
+    // One worker: round robin is counted a worker, and spreads unevenly over several.
+    'worker_processes 1;',
+    'pid nginx.pid;',
+    'error_log stderr;',
+    ...block('events', ['worker_connections 4096;']),
+  ];
+  if (stream) {
+    return [
+      'load_module /usr/lib/nginx/modules/ngx_stream_module.so;',
+      ...head,
+      ...block('stream', [
+        ...balancer.services.flatMap((service, index) => [
+          ...upstream(nameOf(index), balancer, { ...service, backends: service.backends }),
+          ...block('server', [`listen ${addressPort(balancer.vip, service.port)};`, `proxy_pass ${nameOf(index)};`]),
+        ]),
+      ]),
+      '',
+    ].join('\n');
+  }
+  return [
+    ...head,
+    ...block('http', [
+      'access_log access.log;',
+      ...NGINX_PATHS,
+      ...balancer.nginx.http,
+      ...balancer.services.flatMap((service, index) => [
+        ...upstream(nameOf(index), balancer, service),
+        ...(balancer.nginx.stickyCookie === undefined
+          ? []
+          : stickyMaps(balancer.nginx.stickyCookie, nameOf(index), service)),
+        ...virtualServer(nameOf(index), balancer, service),
+      ]),
+    ]),
+    '',
+  ].join('\n');
+}
+
+/** nginx in the foreground in a node's folder, with the configuration lying there. */
+export function nginxService(node: string, id: string, port: number, reason: string): ServiceStep {
+  return {
+    kind: 'service',
+    id,
+    part: 'lab',
+    node,
+    name: `${node}.nginx`,
+    argv: ['nginx', '-p', '.', '-e', 'stderr', '-c', 'nginx.conf', '-g', 'daemon off;'],
+    cwd: nodeFolder(node),
+    ready: { tcp: port },
+    reason,
+  };
+}
+
+function nginxSteps(stream: boolean) {
+  return (node: string, balancer: Balancer, _topology: Topology): NodeSteps => {
+    if (node !== balancer.node) return NOTHING;
+    const conf: FileStep = {
+      kind: 'file',
+      id: `${node}.nginx.conf`,
+      part: 'lab',
+      node,
+      path: `${nodeFolder(node)}/nginx.conf`,
+      content: nginxConf(balancer, stream),
+      reason: stream
+        ? 'nginx passes bytes on, without reading HTTP'
+        : 'nginx takes requests and hands them to the backends in turn',
+    };
+    const port = balancer.services[0]!.port;
+    return {
+      before: [conf],
+      services: [nginxService(node, `${node}.nginx`, port, 'The balancer')],
+    };
+  };
+}
+
+export const nginx: BalancingMethod = {
+  method: 'nginx',
+  title: 'L7: nginx reads the request and asks a backend over a second connection',
+  needs: () => ['nginx'],
+  steps: nginxSteps(false),
+  inspect: () => [],
+  claims: (topology) => [
+    'l7.vip',
+    'l7.source',
+    'l7.two-connections',
+    'l7.after-request',
+    ...(topology.balancer!.nginx.forwardedFor ? ['l7.forwarded-for'] : []),
+    ...(topology.balancer!.nginx.httpVersion === '1.0' ? ['l7.proxy-request'] : []),
+    'l7.spread',
+    ...(topology.balancer!.nginx.stickyCookie === undefined ? [] : ['l7.sticky']),
+  ],
+};
+
+export const nginxStream: BalancingMethod = {
+  method: 'nginx-stream',
+  title: 'L4 proxy: nginx joins two TCP connections without reading what they carry',
+  needs: () => ['nginx', 'nginx-stream'],
+  steps: nginxSteps(true),
+  inspect: () => [],
+  claims: () => ['l7.vip', 'l7.source', 'l7.two-connections', 'l7.spread'],
+};

@@ -1,0 +1,203 @@
+// Reads a round's evidence from a folder: pcaps, tcpdump's words, the clients' logs, the backends' access logs, tables. The same layout in
+// a lab's folder, in `captures/LAB`, and where an exported script ran.
+import { open, readdir, readFile, writeFile, mkdir, copyFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { readCapture } from '../pcap/index.ts';
+import type { Topology } from '../topology/types.ts';
+import type { CapturedPoint, Evidence, RequestRecord } from '../verify/types.ts';
+
+/** Bytes at the start of an answer that may name its backend. */
+const NAME_BYTES = 64;
+
+/** Where a log stood when the round began, by path relative to the folder. */
+export type Offsets = ReadonlyMap<string, number>;
+
+async function readText(path: string): Promise<string | undefined> {
+  return readFile(path, 'utf8').catch(() => undefined);
+}
+
+async function firstBytes(path: string): Promise<string> {
+  const file = await open(path, 'r').catch(() => undefined);
+  if (file === undefined) return '';
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(NAME_BYTES), 0, NAME_BYTES, 0);
+    return buffer.toString('latin1', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+/** What curl(1) writes for `--write-out %{json}`, as far as it is used here. */
+interface CurlRecord {
+  readonly errormsg: string | null;
+  readonly exitcode: number;
+  readonly filename_effective: string | null;
+  readonly http_code: number;
+  readonly local_port: number;
+  readonly time_total: number;
+  readonly urlnum: number;
+  /** Ours: the backend that answered, kept when the answers themselves are not. */
+  readonly lblab_backend?: string;
+}
+
+async function clientLog(dir: string, client: string, nodes: ReadonlySet<string>): Promise<RequestRecord[]> {
+  const text = (await readText(join(dir, `requests/${client}.jsonl`))) ?? '';
+  const records: CurlRecord[] = text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as CurlRecord);
+  return Promise.all(
+    records.map(async (record, index): Promise<RequestRecord> => {
+      const file = record.filename_effective ?? '';
+      const name = record.lblab_backend ?? (file === '' ? '' : (await firstBytes(join(dir, file))).split('\n')[0]!.trim());
+      return {
+        client,
+        number: Number(/\/(\d+)$/.exec(file)?.[1] ?? index + 1),
+        localPort: Math.max(0, record.local_port),
+        status: record.http_code,
+        seconds: record.time_total,
+        ...(nodes.has(name) && record.http_code > 0 && { backend: name }),
+        ...(record.exitcode !== 0 && { error: record.errormsg ?? `curl exit code ${record.exitcode}` }),
+      };
+    }),
+  );
+}
+
+/** The clients' logs of a round, in the order of the requests; nothing when there is none. */
+export async function readRequests(dir: string, topology: Topology): Promise<RequestRecord[] | undefined> {
+  const names = new Set(topology.nodes.map((node) => node.name));
+  const found = (await readdir(join(dir, 'requests')).catch(() => [])).filter((name) => name.endsWith('.jsonl'));
+  if (found.length === 0) return undefined;
+  const logs = await Promise.all(
+    topology.nodes
+      .filter((node) => found.includes(`${node.name}.jsonl`))
+      .map(async (node) => clientLog(dir, node.name, names)),
+  );
+  return logs.flat().sort((a, b) => a.client.localeCompare(b.client) || a.number - b.number);
+}
+
+export interface TcpdumpCounts {
+  readonly captured: number;
+  readonly received: number;
+  readonly dropped: number;
+}
+
+/** tcpdump's last account of itself, from what it wrote to standard error. */
+export function tcpdumpCounts(log: string): TcpdumpCounts | undefined {
+  const last = (pattern: RegExp) => {
+    const all = [...log.matchAll(pattern)];
+    return all.length === 0 ? undefined : Number(all.at(-1)![1]);
+  };
+  const captured = last(/(\d+) packets? captured/g);
+  const received = last(/(\d+) packets? received by filter/g);
+  const dropped = last(/(\d+) packets? dropped by kernel/g);
+  if (captured === undefined || received === undefined || dropped === undefined) return undefined;
+  return { captured, received, dropped };
+}
+
+function incompleteness(counts: TcpdumpCounts | undefined, log: string | undefined, truncated: string | undefined): string | undefined {
+  if (truncated !== undefined) return `the file is cut: ${truncated}`;
+  if (log === undefined) return undefined;
+  if (counts === undefined) return 'tcpdump did not end in order';
+  if (counts.dropped > 0) return `the kernel dropped ${counts.dropped} packets`;
+  if (counts.received > counts.captured) return `${counts.received - counts.captured} packets were not written`;
+  return undefined;
+}
+
+async function readPoint(dir: string, point: Topology['captures'][number]): Promise<CapturedPoint | undefined> {
+  const path = join(dir, `${point.name}.pcap`);
+  const capture = await readCapture(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (capture === undefined) return undefined;
+  const log = await readText(join(dir, `${point.name}.log`));
+  const counts = log === undefined ? undefined : tcpdumpCounts(log);
+  const incomplete = incompleteness(counts, log, capture.truncated);
+  return {
+    name: point.name,
+    node: point.node,
+    interface: point.interface,
+    path,
+    capture,
+    ...(counts && { dropped: counts.dropped }),
+    ...(incomplete !== undefined && { incomplete }),
+  };
+}
+
+async function readLog(path: string, from: number): Promise<string[] | undefined> {
+  const bytes = await readFile(path).catch(() => undefined);
+  return bytes
+    ?.subarray(from)
+    .toString('latin1')
+    .split('\n')
+    .filter((line) => line !== '');
+}
+
+/** Paths of the access logs that lblab's own web servers write, by node. */
+export function accessLogPaths(topology: Topology): Map<string, string> {
+  return new Map(
+    topology.nodes
+      .filter((node) => node.httpd !== undefined)
+      .map((node) => [node.name, `nodes/${node.name}/access.log`]),
+  );
+}
+
+/** Reads all evidence in a folder. Absent files are absent evidence; unreadable ones are an error. */
+export async function readEvidence(dir: string, topology: Topology, offsets: Offsets = new Map()): Promise<Evidence> {
+  const tableNames = await readdir(join(dir, 'tables')).catch(() => []);
+  const [points, requests, logs, tables] = await Promise.all([
+    Promise.all(topology.captures.map(async (point) => readPoint(dir, point))),
+    readRequests(dir, topology),
+    Promise.all(
+      [...accessLogPaths(topology)].map(async ([node, path]) => [node, await readLog(join(dir, path), offsets.get(path) ?? 0)] as const),
+    ),
+    Promise.all(
+      tableNames.map(async (name) => [name.replace(/\.txt$/, ''), (await readText(join(dir, 'tables', name))) ?? ''] as const),
+    ),
+  ]);
+  const accessLogs = new Map(logs.filter((entry): entry is [string, string[]] => entry[1] !== undefined));
+  return {
+    topology,
+    captures: new Map(points.filter((point) => point !== undefined).map((point) => [point.name, point])),
+    ...(requests && { requests }),
+    ...(accessLogs.size > 0 && { accessLogs }),
+    ...(tables.length > 0 && { tables: new Map(tables) }),
+  };
+}
+
+/** Copies a round's evidence out of a lab's folder, so that it can be read and judged again when the lab has gone. */
+export async function saveEvidence(from: string, to: string, evidence: Evidence): Promise<void> {
+  const { topology } = evidence;
+  const write = async (path: string, content: string) => {
+    await mkdir(dirname(join(to, path)), { recursive: true });
+    await writeFile(join(to, path), content);
+  };
+  await mkdir(to, { recursive: true });
+  const backendOf = new Map(evidence.requests?.map((request) => [`${request.client}/${request.number}`, request.backend]));
+  await Promise.all([
+    ...[...evidence.captures.keys()].flatMap((name) => [
+      copyFile(join(from, `${name}.pcap`), join(to, `${name}.pcap`)),
+      copyFile(join(from, `${name}.log`), join(to, `${name}.log`)),
+    ]),
+    ...topology.nodes
+      .filter((node) => evidence.requests?.some((request) => request.client === node.name) === true)
+      .map(async (node) => {
+        const log = (await readText(join(from, `requests/${node.name}.jsonl`))) ?? '';
+        const named = log
+          .split('\n')
+          .filter((line) => line !== '')
+          .map((line) => {
+            const record = JSON.parse(line) as CurlRecord;
+            const backend = backendOf.get((record.filename_effective ?? '').replace(/^requests\//, ''));
+            return JSON.stringify(backend === undefined ? record : { ...record, lblab_backend: backend }) + '\n';
+          });
+        return write(`requests/${node.name}.jsonl`, named.join(''));
+      }),
+    ...[...(evidence.accessLogs ?? [])].map(async ([node, lines]) =>
+      write(`nodes/${node}/access.log`, lines.map((line) => line + '\n').join('')),
+    ),
+    ...[...(evidence.tables ?? [])].map(async ([name, text]) => write(`tables/${name}.txt`, text)),
+    write('topology.json', JSON.stringify(topology, null, 1) + '\n'),
+  ]);
+}

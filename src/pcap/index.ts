@@ -1,0 +1,21 @@
+// The packet engine: captures in, packets, connections and twins out. No I/O but reading captures.
+export type { AnalysisFlag } from './analysis.ts';
+export { ANALYSIS_FLAGS } from './analysis.ts';
+export type { Capture, ReadOptions } from './capture.ts';
+export { readCapture } from './capture.ts';
+export type {
+  BothWays,
+  ClosedBy,
+  Connection,
+  ConnectionFigures,
+  ConnectionState,
+  Endpoint,
+} from './connections.ts';
+export { connections } from './connections.ts';
+export type { DnsMessage, DnsQuestion, DnsRecord } from './dns.ts';
+export { NotACaptureError } from './file.ts';
+export type { HttpExchange, HttpMessage } from './http.ts';
+export type { Arp, Ethernet, Ip, Packet, Tcp, TcpFlags, Udp } from './packet.ts';
+export type { CaptureSource } from './source.ts';
+export type { Summary, SummaryOptions } from './summary.ts';
+export { summarize } from './summary.ts';

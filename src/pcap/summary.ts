@@ -1,0 +1,72 @@
+// Connections of a capture of any length: reads it once, keeps figures and never packets.
+import type { ConnectionFigures } from './connections.ts';
+import { toFigures } from './connections.ts';
+import type { CaptureFormat } from './file.ts';
+import { CaptureParser } from './file.ts';
+import { Fragments } from './fragments.ts';
+import { Frame } from './frame.ts';
+import { decodeFrame, linkTypeName } from './link.ts';
+import type { CaptureSource } from './source.ts';
+import { feed } from './source.ts';
+import type { LetGo } from './tracker.ts';
+import { Tracker } from './tracker.ts';
+
+export interface Summary {
+  readonly format: CaptureFormat;
+  readonly linkType: string;
+  readonly packets: number;
+  /** Of all packets, as on the wire. */
+  readonly bytes: number;
+  /** Nanoseconds since the epoch; undefined without packets. */
+  readonly firstTime?: bigint;
+  readonly lastTime?: bigint;
+  /** In the order of their first packets. */
+  readonly connections: readonly ConnectionFigures[];
+  /** Connections that were let go of to stay within the limit, with what had been counted for them. */
+  readonly letGo: Readonly<LetGo>;
+  /** Where and why reading stopped, when it was not at the file's clean end. */
+  readonly truncated?: string;
+}
+
+export interface SummaryOptions {
+  /** Connections kept at most; default 131,072, which take about 100 MB. */
+  readonly maximumConnections?: number;
+  /** Gets each connection that is let go of: ended ones first, then those silent for longest. */
+  readonly onLetGo?: (connection: ConnectionFigures) => void;
+}
+
+/**
+ * Figures of every connection, in memory that does not grow with the file.
+ * @throws NotACaptureError when it is no capture at all; Error of node:fs when it cannot be read
+ */
+export async function summarize(source: CaptureSource, options: SummaryOptions = {}): Promise<Summary> {
+  const { maximumConnections = 131_072, onLetGo } = options;
+  const frame = new Frame();
+  const fragments = new Fragments();
+  const base = () => BigInt(parser.base ?? 0) * 1_000_000_000n;
+  const tracker = new Tracker(maximumConnections, onLetGo && ((life) => onLetGo(toFigures(life, base()))));
+  let bytes = 0;
+  let firstTime = Number.POSITIVE_INFINITY;
+  let lastTime = Number.NEGATIVE_INFINITY;
+  const parser = new CaptureParser(frame, () => {
+    decodeFrame(frame, fragments);
+    tracker.track(frame);
+    bytes += frame.originalLength;
+    if (frame.time < firstTime) firstTime = frame.time;
+    if (frame.time > lastTime) lastTime = frame.time;
+    return true;
+  });
+  await feed(source, parser);
+  return {
+    format: parser.format!,
+    linkType: linkTypeName(parser.linkType),
+    packets: parser.packets,
+    bytes,
+    ...(parser.packets > 0 && { firstTime: base() + BigInt(firstTime), lastTime: base() + BigInt(lastTime) }),
+    connections: tracker.lives
+      .filter((life) => life.fromLow.packets + life.fromHigh.packets > 0)
+      .map((life) => toFigures(life, base())),
+    letGo: tracker.letGo,
+    ...(parser.truncated !== undefined && { truncated: parser.truncated }),
+  };
+}

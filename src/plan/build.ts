@@ -1,0 +1,276 @@
+// Makes the plan from a topology: pure, deterministic, complete. Everything that is executed for a lab is a step here.
+import { methodOf } from '../balancers/index.ts';
+import type { Interface, Link, Node, Topology } from '../topology/types.ts';
+import { httpdSteps } from './httpd.ts';
+import { bridges, netnsOf, nodeFolder, switchNetns } from './names.ts';
+import type { CommandStep, Plan, Stage, Step } from './types.ts';
+
+const lines = (...parts: (string | readonly string[])[]) => parts.flat().join('\n') + '\n';
+
+function command(id: string, argv: readonly string[], reason: string, more: Partial<CommandStep> = {}): CommandStep {
+  return { kind: 'command', id, part: 'lab', argv, reason, cwd: '.', ...more };
+}
+
+function wire(topology: Topology, lab: string): Stage {
+  const bridgeOf = bridges(topology);
+  const ports = topology.nodes.flatMap((node) => node.interfaces.map((link) => ({ node, link })));
+  return {
+    name: 'wire',
+    title: 'Segments and nodes',
+    steps: [
+      command('namespaces', ['ip', '-batch', '-'], 'A network namespace for each node, and one for the segments', {
+        stdin: lines(
+          `netns add ${switchNetns(lab)}`,
+          topology.nodes.map((node) => `netns add ${netnsOf(lab, node.name)}`),
+        ),
+      }),
+      command('segments', ['ip', '-n', switchNetns(lab), '-batch', '-'], 'A bridge for each segment, a cable for each interface', {
+        stdin: lines(
+          // Bridges come up first: a port that joins one that is down forwards only after the bridge's own delay.
+          // Without addrgenmode none a bridge's own IPv6 would speak on the segment, into everyone's captures.
+          [...bridgeOf.values()].flatMap((bridge) => [
+            `link add ${bridge} type bridge forward_delay 0 mcast_snooping 0`,
+            `link set ${bridge} addrgenmode none`,
+            `link set ${bridge} up`,
+          ]),
+          ports.flatMap(({ node, link }, index) => [
+            // One segment a packet (gso_max_segs 1): twins stay one to one, and captures need small buffers only.
+            `link add port${index + 1} gso_max_segs 1 type veth peer name ${link.name} address ${link.mac} gso_max_segs 1 netns ${netnsOf(lab, node.name)}`,
+            `link set port${index + 1} master ${bridgeOf.get(link.segment)!} addrgenmode none`,
+            `link set port${index + 1} up`,
+          ]),
+        ),
+      }),
+    ],
+  };
+}
+
+const isIpv6 = (address: string) => address.includes(':');
+
+function interfaceLines(link: Interface): string[] {
+  return [
+    // No link-local address, so no router solicitation and no duplicate-address detection: the wire is silent until we speak.
+    `link set ${link.name} addrgenmode none`,
+    ...link.addresses.map(
+      ({ address, prefix }) => `addr add ${address}/${prefix} dev ${link.name}${isIpv6(address) ? ' nodad' : ''}`,
+    ),
+    `link set ${link.name} up`,
+  ];
+}
+
+function netem(link: Link): string[] {
+  return [
+    ...(link.delay === undefined ? [] : ['delay', `${link.delay}ms`]),
+    ...(link.loss === undefined ? [] : ['loss', `${link.loss}%`]),
+    ...(link.rate === undefined ? [] : ['rate', `${link.rate}bit`]),
+  ];
+}
+
+function nodeSteps(topology: Topology, node: Node, lab: string): Step[] {
+  const inNode = { node: node.name, cwd: nodeFolder(node.name), environment: node.environment };
+  const balancer = topology.balancer;
+  const added = balancer && methodOf(balancer.method).steps(node.name, balancer, topology);
+  const sysctls = Object.entries(node.sysctls);
+  return [
+    command(`${node.name}.addresses`, ['ip', '-n', netnsOf(lab, node.name), '-batch', '-'], 'Addresses and routes', {
+      lane: node.name,
+      stdin: lines(
+        'link set lo up',
+        node.loopback.map(({ address, prefix }) => `addr add ${address}/${prefix} dev lo`),
+        node.interfaces.flatMap(interfaceLines),
+        node.routes.map((route) => `${isIpv6(route.via) ? '-6 ' : ''}route add ${route.to} via ${route.via}`),
+      ),
+    }),
+    ...node.interfaces
+      .filter((link) => link.link !== undefined)
+      .map((link) =>
+        command(
+          `${node.name}.${link.name}.netem`,
+          ['tc', 'qdisc', 'add', 'dev', link.name, 'root', 'netem', ...netem(link.link!)],
+          'The link as the topology wants it: slow, lossy or narrow',
+          { node: node.name },
+        ),
+      ),
+    ...(sysctls.length === 0
+      ? []
+      : [
+          command(
+            `${node.name}.sysctls`,
+            ['sysctl', '-q', '-w', ...sysctls.map(([key, value]) => `${key}=${value}`)],
+            'Kernel settings that the topology asks for',
+            { node: node.name },
+          ),
+        ]),
+    ...Object.entries(node.files).map(
+      ([path, content]): Step => ({
+        kind: 'file',
+        id: `${node.name}.files.${path}`,
+        part: 'lab',
+        node: node.name,
+        path: `${nodeFolder(node.name)}/${path}`,
+        content,
+        reason: 'A file of the topology',
+      }),
+    ),
+    ...(added?.before ?? []),
+    ...node.setup.map((argv, index) =>
+      command(`${node.name}.setup.${index + 1}`, argv, 'A set-up command of the topology', inNode),
+    ),
+    ...(node.httpd === undefined ? [] : httpdSteps(node, node.httpd)),
+    ...node.services.map(
+      (service): Step => ({
+        kind: 'service',
+        id: `${node.name}.services.${service.name}`,
+        part: 'lab',
+        node: node.name,
+        name: `${node.name}.${service.name}`,
+        argv: service.command,
+        cwd: nodeFolder(node.name),
+        environment: { ...node.environment, ...service.environment },
+        ready: service.ready,
+        reason: 'A service of the topology',
+      }),
+    ),
+    ...(added?.services ?? []),
+  ];
+}
+
+/** Bytes kept of a packet: a whole one, as no link's MTU is above 1500. */
+const SNAPSHOT = 2048;
+/** KiB that the kernel keeps for tcpdump: 4,096 packets of SNAPSHOT bytes, far more than a burst here. */
+const BUFFER = 8192;
+
+/** tcpdump's argv for a capture point. */
+export function tcpdump(interfaceName: string, filter: string): string[] {
+  return [
+    ...['tcpdump', '--immediate-mode', '-U', '-n', '-s', String(SNAPSHOT), '-B', String(BUFFER)],
+    ...['-i', interfaceName, '-w', '-'],
+    ...(filter === '' ? [] : [filter]),
+  ];
+}
+
+function captures(topology: Topology): Stage {
+  return {
+    name: 'capture',
+    title: 'Captures',
+    steps: topology.captures.map(
+        (point): Step => ({
+          kind: 'service',
+          id: `capture.${point.name}`,
+          part: 'lab',
+          node: point.node,
+          lane: `capture.${point.name}`,
+          name: `capture.${point.name}`,
+          argv: tcpdump(point.interface, point.filter),
+          cwd: '.',
+          stdout: `${point.name}.pcap`,
+          ready: { stderr: 'listening on' },
+          reason: `What passes ${point.node}'s ${point.interface}`,
+        }),
+      ),
+  };
+}
+
+export interface TrafficOptions {
+  readonly requests: number;
+  readonly concurrency: number;
+}
+
+/** A string as curl's configuration file wants it (curl(1), --config). */
+function quoted(text: string): string {
+  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t')}"`;
+}
+
+function curlConfig(topology: Topology, client: string, first: number, count: number, concurrency: number): string {
+  const traffic = topology.traffic!;
+  const cookie = topology.balancer?.nginx.stickyCookie;
+  const pinned = cookie === undefined ? count : Math.ceil(count / 2);
+  const request = (index: number) => [
+    `url = ${quoted(traffic.url)}`,
+    `output = ${quoted(`requests/${client}/${index}`)}`,
+  ];
+  const common = [
+    'silent',
+    'create-dirs',
+    // Globbing off: a URL is a URL.
+    'globoff',
+    `max-time = ${traffic.timeout}`,
+    // Each request on a connection of its own.
+    'header = "Connection: close"',
+    ...traffic.headers.map(([name, value]) => `header = ${quoted(`${name}: ${value}`)}`),
+    'write-out = "%{json}\\n"',
+    ...(concurrency > 1 ? ['parallel', 'parallel-immediate', `parallel-max = ${concurrency}`] : []),
+  ];
+  const batch = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => request(first + from + i)).flat();
+  const plain = lines(common, batch(0, pinned));
+  if (cookie === undefined || pinned === count) return plain;
+  const backend = topology.balancer!.services[0]!.backends.at(-1)!.node;
+  return plain + lines('next', common, `cookie = ${quoted(`${cookie}=${backend}`)}`, batch(pinned, count));
+}
+
+/** The client's requests: one curl a client, side by side, each with its share. */
+export function trafficStage(topology: Topology, options?: Partial<TrafficOptions>): Stage {
+  const traffic = topology.traffic;
+  if (traffic === undefined) return { name: 'traffic', title: 'Requests', steps: [] };
+  const requests = options?.requests ?? traffic.requests;
+  const concurrency = options?.concurrency ?? traffic.concurrency;
+  const clients = traffic.clients.slice(0, Math.max(1, Math.min(traffic.clients.length, requests)));
+  const steps = clients.flatMap((client, index): Step[] => {
+    const share = Math.floor(requests / clients.length) + (index < requests % clients.length ? 1 : 0);
+    return [
+      {
+        kind: 'file',
+        id: `${client}.requests`,
+        part: 'lab',
+        node: client,
+        path: `requests/${client}.curl`,
+        content: curlConfig(topology, client, 1, share, concurrency),
+        reason: `${share} requests, each on a connection of its own`,
+      },
+      command(`${client}.curl`, ['curl', '--disable', '--config', `requests/${client}.curl`], 'The requests', {
+        node: client,
+        stdout: `requests/${client}.jsonl`,
+        // A request that fails is a finding, kept in the log, and not a failure of the step.
+        exitCodes: Array.from({ length: 256 }, (_, code) => code),
+      }),
+    ];
+  });
+  return { name: 'traffic', title: 'Requests', steps };
+}
+
+/** The whole plan of a lab, with one round of captures and requests. */
+export function buildPlan(topology: Topology, lab: string, options?: Partial<TrafficOptions>): Plan {
+  const balancer = topology.balancer;
+  return {
+    schema: 'lblab/plan@1',
+    lab,
+    topology: topology.name,
+    stages: [
+      wire(topology, lab),
+      {
+        name: 'nodes',
+        title: 'Addresses, configuration, services',
+        steps: topology.nodes.flatMap((node) => nodeSteps(topology, node, lab)),
+      },
+      {
+        name: 'settle',
+        title: 'A clean start',
+        steps: balancer === undefined ? [] : (methodOf(balancer.method).settle?.(balancer, topology) ?? []),
+      },
+      captures(topology),
+      trafficStage(topology, options),
+      {
+        name: 'inspect',
+        title: 'Tables',
+        steps: balancer === undefined ? [] : methodOf(balancer.method).inspect(balancer, topology),
+      },
+    ].filter((stage): stage is Stage => stage.steps.length > 0),
+  };
+}
+
+/** The files of a plan: all are there before anything runs. */
+export function filesOf(stages: readonly Stage[]): { path: string; content: string }[] {
+  return stages.flatMap((stage) =>
+    stage.steps.flatMap((step) => (step.kind === 'file' ? [{ path: step.path, content: step.content }] : [])),
+  );
+}

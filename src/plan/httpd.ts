@@ -1,0 +1,87 @@
+// The web servers that lblab configures on backends: each answers every path with its node's name, and logs who asked.
+import { NGINX_PATHS, nginxService } from '../balancers/nginx.ts';
+import type { Httpd, Node } from '../topology/types.ts';
+import { nodeFolder } from './names.ts';
+import type { Step } from './types.ts';
+
+const APACHE_MODULES = '/usr/lib/apache2/modules';
+
+/** A small Apache: one child, no module beyond what answering and logging take; up in 25 ms. */
+function apacheConf(node: string, httpd: Httpd): string {
+  return [
+    `ServerName ${node}`,
+    ...httpd.ports.map((port) => `Listen ${port}`),
+    'PidFile apache.pid',
+    'DefaultRuntimeDir .',
+    'ErrorLog /dev/stderr',
+    ...['mpm_event', 'authz_core', 'dir'].map((name) => `LoadModule ${name}_module ${APACHE_MODULES}/mod_${name}.so`),
+    'StartServers 1',
+    'ServerLimit 2',
+    'ThreadsPerChild 16',
+    'MaxRequestWorkers 32',
+    'DocumentRoot html',
+    'FallbackResource /index.html',
+    // The peer's address and port, so that a line can be matched with a connection.
+    'LogFormat "%h:%{remote}p \\"%r\\" %>s" peer',
+    'CustomLog access.log peer',
+    '',
+  ].join('\n');
+}
+
+function nginxHttpdConf(httpd: Httpd): string {
+  return [
+    'worker_processes 1;',
+    'pid nginx.pid;',
+    'error_log stderr;',
+    'events { worker_connections 1024; }',
+    'http {',
+    `    log_format peer '$remote_addr:$remote_port "$request" $status';`,
+    '    access_log access.log peer;',
+    ...NGINX_PATHS.map((line) => `    ${line}`),
+    '    server {',
+    ...httpd.ports.map((port) => `        listen ${port};\n        listen [::]:${port};`),
+    '        root html;',
+    '        location / { try_files $uri /index.html; }',
+    '    }',
+    '}',
+    '',
+  ].join('\n');
+}
+
+/** Files and the service that make a node answer HTTP. */
+export function httpdSteps(node: Node, httpd: Httpd): Step[] {
+  const folder = nodeFolder(node.name);
+  const file = (path: string, content: string, reason: string): Step => ({
+    kind: 'file',
+    id: `${node.name}.${path}`,
+    part: 'lab',
+    node: node.name,
+    path: `${folder}/${path}`,
+    content,
+    reason,
+  });
+  const page = file('html/index.html', `${node.name}\n`, 'The page that tells which backend answered');
+  const port = httpd.ports[0]!;
+  if (httpd.server === 'nginx') {
+    return [
+      page,
+      file('nginx.conf', nginxHttpdConf(httpd), 'nginx as a web server'),
+      nginxService(node.name, `${node.name}.httpd`, port, 'The web server'),
+    ];
+  }
+  return [
+    page,
+    file('apache.conf', apacheConf(node.name, httpd), 'Apache httpd with the least it needs'),
+    {
+      kind: 'service',
+      id: `${node.name}.httpd`,
+      part: 'lab',
+      node: node.name,
+      name: `${node.name}.apache`,
+      argv: ['apache2', '-d', '.', '-f', 'apache.conf', '-DFOREGROUND'],
+      cwd: folder,
+      ready: { tcp: port },
+      reason: 'The web server',
+    },
+  ];
+}

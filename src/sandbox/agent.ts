@@ -1,0 +1,240 @@
+// The process inside a sandbox that does what the command line asks for. It is its own program (dist/agent.js) with three parts:
+//   host     in a sandbox on this machine's kernel: takes requests and runs them
+//   keeper   in front of a user-mode kernel: starts the kernel and passes requests on to the guest
+//   guest    in the user-mode kernel, at the other end of its serial line
+// Until the lab is committed as up, the end of the control socket (descriptor 3) is the end of the sandbox.
+import { createReadStream, createWriteStream } from 'node:fs';
+import { createServer, Socket } from 'node:net';
+import { attach, NotReady, runToEnd, Service, type Attached } from './processes.ts';
+import {
+  Decoder,
+  encode,
+  WINDOW,
+  type Control,
+  type Envelope,
+  type Reply,
+  type Request,
+} from './protocol.ts';
+
+type Message = Request | Control;
+type Send = (channel: number, id: number, reply: Reply, data?: Uint8Array) => void;
+type Handle = (envelope: Envelope<Message>, data: Buffer) => void;
+
+interface Session {
+  attached?: Attached;
+  /** Requests that came before the program had started. */
+  waiting: (() => void)[];
+  outstanding: number;
+}
+
+/** Runs requests. Knows programs, not how its messages travel. */
+class Agent {
+  readonly #send: Send;
+  readonly #services = new Map<string, Service>();
+  readonly #sessions = new Map<string, Session>();
+
+  constructor(send: Send) {
+    this.#send = send;
+  }
+
+  handle(envelope: Envelope<Message>, data: Buffer): void {
+    const { channel, id, message } = envelope;
+    const reply = (answer: Reply, bytes?: Uint8Array) => this.#send(channel, id, answer, bytes);
+    this.#perform(channel, id, message, data, reply).catch((error: unknown) => {
+      reply({
+        event: 'failed',
+        message: error instanceof Error ? error.message : String(error),
+        ...(error instanceof NotReady && { ended: error.ended }),
+      });
+    });
+  }
+
+  async #perform(
+    channel: number,
+    id: number,
+    message: Message,
+    data: Buffer,
+    reply: (answer: Reply, bytes?: Uint8Array) => void,
+  ): Promise<void> {
+    switch (message.op) {
+      case 'run': {
+        const { ended, stdout } = await runToEnd(message.spawn, data, message.seconds);
+        return reply({ event: 'ended', ended }, stdout);
+      }
+      case 'start': {
+        const old = this.#services.get(message.name);
+        if (old !== undefined && old.status.state !== 'ended') throw new Error(`${message.name} is running`);
+        const service = new Service(message.name, message.spawn, message.stderr);
+        this.#services.set(message.name, service);
+        await service.ready(message.ready, message.seconds);
+        void service.ended.then(() => this.#send(-1, 0, { event: 'died', service: service.status }));
+        return reply({ event: 'ok' });
+      }
+      case 'signal':
+        this.#service(message.name).signal(message.signal);
+        return reply({ event: 'ok' });
+      case 'wait': {
+        const limit = new Promise<never>((_, reject) => {
+          setTimeout(() => reject(new Error(`${message.name} has not ended after ${message.seconds} s`)), message.seconds * 1000).unref();
+        });
+        return reply({ event: 'ended', ended: await Promise.race([this.#service(message.name).ended, limit]) });
+      }
+      case 'services':
+        return reply({ event: 'services', services: [...this.#services.values()].map((service) => service.status) });
+      case 'exec':
+        return this.#exec(channel, id, message, reply);
+      case 'closed':
+        for (const [key, session] of this.#sessions) {
+          if (key.startsWith(`${channel}/`)) session.attached?.kill('SIGHUP');
+        }
+        return;
+      case 'commit':
+        return reply({ event: 'ok' });
+      default:
+        return this.#control(`${channel}/${id}`, message, data, reply);
+    }
+  }
+
+  #service(name: string): Service {
+    const service = this.#services.get(name);
+    if (service === undefined) throw new Error(`no service ${name}`);
+    return service;
+  }
+
+  async #exec(
+    channel: number,
+    id: number,
+    message: Extract<Request, { op: 'exec' }>,
+    reply: (answer: Reply, bytes?: Uint8Array) => void,
+  ): Promise<void> {
+    const session: Session = { waiting: [], outstanding: 0 };
+    const key = `${channel}/${id}`;
+    this.#sessions.set(key, session);
+    session.attached = await attach(message.spawn, message.terminal, {
+      output: (stream, bytes) => {
+        session.outstanding += bytes.length;
+        if (session.outstanding > WINDOW) session.attached?.pause();
+        reply({ event: stream }, bytes);
+      },
+      ended: (ended) => {
+        this.#sessions.delete(key);
+        reply({ event: 'ended', ended });
+      },
+    });
+    for (const act of session.waiting) act();
+  }
+
+  #control(key: string, message: Control, data: Buffer, reply: (answer: Reply) => void): void {
+    const session = this.#sessions.get(key);
+    if (session === undefined) return;
+    const act = () => {
+      const program = session.attached!;
+      if (message.op === 'stdin') program.write(data, () => reply({ event: 'taken', bytes: data.length }));
+      else if (message.op === 'stdin-end') program.end();
+      else if (message.op === 'resize') program.resize(message.columns, message.rows);
+      else if (message.op === 'kill') program.kill(message.signal);
+      else if (message.op === 'taken') {
+        session.outstanding -= message.bytes;
+        if (session.outstanding <= WINDOW) program.resume();
+      }
+    };
+    if (session.attached === undefined) session.waiting.push(act);
+    else act();
+  }
+}
+
+/** Ends this process and with it the sandbox: everything in its pid namespace dies. */
+function end(): never {
+  process.exit(0);
+}
+
+/** Takes callers: the command that made the sandbox, on descriptor 3, and later ones on a Unix socket. */
+class Front {
+  readonly #sockets = new Map<number, Socket>();
+  #committed = false;
+  #next = 1;
+  readonly #handle: Handle;
+
+  constructor(socketPath: string, handle: Handle) {
+    this.#handle = handle;
+    this.#take(new Socket({ fd: 3 }), true);
+    const server = createServer((socket) => this.#take(socket, false));
+    server.listen(socketPath);
+  }
+
+  /** Sends to one caller, or to all (channel -1). A caller that has gone misses nothing that it asked for. */
+  readonly send: Send = (channel, id, reply, data) => {
+    const frame = encode({ channel: 0, id, message: reply }, data);
+    if (channel === -1) for (const socket of this.#sockets.values()) socket.write(frame);
+    else this.#sockets.get(channel)?.write(frame);
+  };
+
+  #take(socket: Socket, control: boolean): void {
+    const channel = this.#next++;
+    this.#sockets.set(channel, socket);
+    const decoder = new Decoder<Message | { op: 'destroy' }>(({ id, message }, data) => {
+      if (message.op === 'destroy') end();
+      if (message.op === 'commit') this.#committed = true;
+      this.#handle({ channel, id, message }, data);
+    });
+    socket.on('data', (chunk) => {
+      try {
+        decoder.push(chunk);
+      } catch {
+        socket.destroy();
+      }
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      this.#sockets.delete(channel);
+      if (control && !this.#committed) end();
+      this.#handle({ channel, id: 0, message: { op: 'closed' } }, Buffer.alloc(0));
+    });
+  }
+}
+
+function host(socketPath: string): void {
+  const agent = new Agent((...args) => front.send(...args));
+  const front = new Front(socketPath, (envelope, data) => agent.handle(envelope, data));
+  front.send(-1, 0, { event: 'hello' });
+}
+
+/** `argv` is the user-mode kernel and its parameters, whose first serial line is on its descriptors 3 and 4. */
+async function keeper(socketPath: string, consolePath: string, argv: readonly string[]): Promise<void> {
+  const { spawn } = await import('node:child_process');
+  const { openSync } = await import('node:fs');
+  const console = openSync(consolePath, 'w', 0o644);
+  const guest = spawn(argv[0]!, argv.slice(1), { stdio: ['ignore', console, console, 'pipe', 'pipe'] });
+  const [fromCommand, toCommand] = [guest.stdio[4] as Socket, guest.stdio[3] as Socket];
+  const front = new Front(socketPath, ({ channel, id, message }, data) => {
+    toCommand.write(encode({ channel, id, message }, data));
+  });
+  const decoder = new Decoder<Reply>(({ channel, id, message }, data) => front.send(channel, id, message, data));
+  fromCommand.on('data', (chunk: Buffer) => decoder.push(chunk));
+  for (const line of [fromCommand, toCommand]) line.on('error', () => {});
+  guest.once('error', end);
+  guest.once('exit', end);
+}
+
+function guest(line: string): void {
+  const output = createWriteStream(line);
+  const agent = new Agent((channel, id, reply, data) => {
+    output.write(encode({ channel, id, message: reply }, data));
+  });
+  const decoder = new Decoder<Message>((envelope, data) => agent.handle(envelope, data));
+  const input = createReadStream(line);
+  input.on('data', (chunk) => decoder.push(chunk as Buffer));
+  // The keeper has gone: nobody is left to serve.
+  input.on('close', end);
+  input.on('error', end);
+  output.write(encode({ channel: -1, id: 0, message: { event: 'hello' } }));
+}
+
+const [part, ...rest] = process.argv.slice(2);
+// A caller that goes away in mid-sentence is no reason to end.
+process.on('SIGPIPE', () => {});
+process.on('SIGHUP', () => {});
+if (part === 'host') host(rest[0]!);
+else if (part === 'keeper') await keeper(rest[0]!, rest[1]!, rest.slice(2));
+else if (part === 'guest') guest(rest[0]!);
+else throw new Error(`unknown part ${part}`);

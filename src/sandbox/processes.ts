@@ -1,0 +1,278 @@
+// The programs of a sandbox, seen from inside it: starts them in a node's network namespace, keeps the last of what they say, knows when
+// they are ready and when they end. Used by the agent alone.
+import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
+import { constants } from 'node:os';
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import type { Ended, ReadyWhen, ServiceStatus, Spawn, Terminal } from './protocol.ts';
+
+const TAIL = 8 * 1024;
+/** Standard output of a `run` beyond this is dropped, and said so. */
+const MAX_OUTPUT = 8 * 1024 * 1024;
+
+/** The argv that runs a program in a network namespace; `nsenter` in place of `ip netns exec` saves a mount namespace and a /sys mount each. */
+function inNamespace(spec: Spawn): string[] {
+  return spec.netns === undefined ? [...spec.argv] : ['nsenter', `--net=/run/netns/${spec.netns}`, '--', ...spec.argv];
+}
+
+function environmentOf(spec: Spawn): NodeJS.ProcessEnv {
+  return { ...process.env, ...spec.environment };
+}
+
+function launch(spec: Spawn, stdio: StdioOptions): ChildProcess {
+  const [program, ...args] = inNamespace(spec);
+  return spawn(program!, args, { cwd: spec.cwd, env: environmentOf(spec), stdio });
+}
+
+function openOutput(path: string | undefined): number | undefined {
+  return path === undefined ? undefined : openSync(path, 'w', 0o644);
+}
+
+class Tail {
+  text = '';
+  add(chunk: Buffer): void {
+    this.text = (this.text + chunk.toString('utf8')).slice(-TAIL);
+  }
+}
+
+/** Resolves when the child has ended and its streams are read to the end. */
+async function ending(child: ChildProcess, tail: Tail): Promise<Ended> {
+  return new Promise((resolve) => {
+    child.once('error', (error) => resolve({ code: null, signal: null, stderr: tail.text, error: error.message }));
+    child.once('close', (code, signal) => resolve({ code, signal, stderr: tail.text }));
+  });
+}
+
+/** Runs a program to its end. `seconds` is a limit: past it the program is killed and the error says so. */
+export async function runToEnd(
+  spec: Spawn,
+  stdin: Buffer,
+  seconds: number,
+): Promise<{ ended: Ended; stdout: Buffer }> {
+  const file = openOutput(spec.stdout);
+  const child = launch(spec, ['pipe', file ?? 'pipe', 'pipe']);
+  if (file !== undefined) closeSync(file);
+  const tail = new Tail();
+  const output: Buffer[] = [];
+  let size = 0;
+  child.stderr!.on('data', (chunk: Buffer) => tail.add(chunk));
+  child.stdout?.on('data', (chunk: Buffer) => {
+    if (size < MAX_OUTPUT) output.push(chunk.subarray(0, MAX_OUTPUT - size));
+    size += chunk.length;
+  });
+  // A program may end without reading its input: that is its business, not an error of ours.
+  child.stdin!.on('error', () => {});
+  child.stdin!.end(stdin);
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    child.kill('SIGKILL');
+  }, seconds * 1000);
+  const ended = await ending(child, tail);
+  clearTimeout(timer);
+  if (late) return { ended: { ...ended, error: `not finished after ${seconds} s` }, stdout: Buffer.concat(output) };
+  return { ended, stdout: Buffer.concat(output) };
+}
+
+/** Whether a TCP port listens in the network namespace of a process (proc(5), /proc/pid/net/tcp; state 0A is TCP_LISTEN). */
+export function listens(pid: number, port: number): boolean {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  for (const table of ['tcp', 'tcp6']) {
+    let text: string;
+    try {
+      text = readFileSync(`/proc/${pid}/net/${table}`, 'latin1');
+    } catch {
+      continue;
+    }
+    for (const line of text.split('\n')) {
+      const fields = line.trim().split(/ +/);
+      if (fields[3] === '0A' && fields[1]?.endsWith(local) === true) return true;
+    }
+  }
+  return false;
+}
+
+/** A program that stays. Its standard error goes to a file and, the last of it, into memory. */
+export class Service {
+  readonly name: string;
+  readonly spec: Spawn;
+  readonly ended: Promise<Ended>;
+  #state: ServiceStatus['state'] = 'starting';
+  #end: Ended | undefined;
+  readonly #child: ChildProcess;
+  readonly #tail = new Tail();
+
+  constructor(name: string, spec: Spawn, stderrPath: string) {
+    this.name = name;
+    this.spec = spec;
+    const stdout = openOutput(spec.stdout);
+    const log = openSync(stderrPath, 'a', 0o644);
+    this.#child = launch(spec, ['ignore', stdout ?? log, 'pipe']);
+    if (stdout !== undefined) closeSync(stdout);
+    this.#child.stderr!.on('data', (chunk: Buffer) => {
+      this.#tail.add(chunk);
+      try {
+        writeSync(log, chunk);
+      } catch {
+        // A full disk must not end the agent; the tail in memory still has the program's last words.
+      }
+    });
+    this.ended = ending(this.#child, this.#tail).then((ended) => {
+      closeSync(log);
+      this.#state = 'ended';
+      this.#end = ended;
+      return ended;
+    });
+  }
+
+  get status(): ServiceStatus {
+    return {
+      name: this.name,
+      netns: this.spec.netns,
+      argv: this.spec.argv,
+      pid: this.#child.pid ?? 0,
+      state: this.#state,
+      ...(this.#end && { ended: this.#end }),
+    };
+  }
+
+  signal(signal: string): void {
+    this.#child.kill(signal as NodeJS.Signals);
+  }
+
+  /** Waits until the service is ready. Throws when it ends first or the limit passes, with its own last words. */
+  async ready(when: ReadyWhen, seconds: number): Promise<void> {
+    if (this.#child.pid === undefined) throw new NotReady('could not be started', await this.ended);
+    await this.#until(when, seconds);
+    if (this.#state === 'starting') this.#state = 'ready';
+  }
+
+  async #until(when: ReadyWhen, seconds: number): Promise<void> {
+    const deadline = performance.now() + seconds * 1000;
+    const what =
+      'tcp' in when
+        ? `TCP port ${when.tcp} to listen`
+        : 'http' in when
+          ? `an answer from ${when.http}`
+          : 'stderr' in when
+            ? `"${when.stderr}"`
+            : 'its start';
+    for (;;) {
+      // An ended program is seen before its readiness is: a forking daemon's port must not hide that it left the foreground.
+      if (this.#end !== undefined) throw new NotReady('ended before it was ready', this.#end);
+      if (await this.#isReady(when)) return;
+      if (performance.now() > deadline) {
+        throw new NotReady(`waited ${seconds} s for ${what}`, { code: null, signal: null, stderr: this.#tail.text });
+      }
+      await this.#pause('stderr' in when ? 50 : 3);
+    }
+  }
+
+  async #isReady(when: ReadyWhen): Promise<boolean> {
+    if ('started' in when) return true;
+    if ('stderr' in when) return this.#tail.text.includes(when.stderr);
+    if ('tcp' in when) return listens(this.#child.pid!, when.tcp);
+    const argv = ['curl', '--silent', '--output', '/dev/null', '--max-time', '2', '--', when.http];
+    const { ended } = await runToEnd({ argv, netns: this.spec.netns, cwd: '/' }, Buffer.alloc(0), 3);
+    return ended.code === 0;
+  }
+
+  /** A moment, cut short by the program's end or its next words. */
+  async #pause(milliseconds: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const stderr = this.#child.stderr!;
+      const done = () => {
+        clearTimeout(timer);
+        stderr.off('data', done);
+        resolve();
+      };
+      const timer = setTimeout(done, milliseconds);
+      stderr.once('data', done);
+      void this.ended.then(done);
+    });
+  }
+}
+
+/** A service that did not come up. */
+export class NotReady extends Error {
+  readonly ended: Ended;
+  constructor(message: string, ended: Ended) {
+    super(message);
+    this.ended = ended;
+  }
+}
+
+/** A program attached to a caller: its streams flow as they come. */
+export interface Attached {
+  write(data: Buffer, taken: () => void): void;
+  end(): void;
+  resize(columns: number, rows: number): void;
+  kill(signal: string): void;
+  pause(): void;
+  resume(): void;
+}
+
+interface Sinks {
+  output(stream: 'stdout' | 'stderr', data: Buffer): void;
+  ended(ended: Ended): void;
+}
+
+/** Starts a program whose streams belong to a caller, on a terminal of its own when one is asked for. */
+export async function attach(spec: Spawn, terminal: Terminal | undefined, sinks: Sinks): Promise<Attached> {
+  return terminal === undefined ? attachPipes(spec, sinks) : attachTerminal(spec, terminal, sinks);
+}
+
+function attachPipes(spec: Spawn, sinks: Sinks): Attached {
+  const child = launch(spec, ['pipe', 'pipe', 'pipe']);
+  const tail = new Tail();
+  child.stdout!.on('data', (chunk: Buffer) => sinks.output('stdout', chunk));
+  child.stderr!.on('data', (chunk: Buffer) => sinks.output('stderr', chunk));
+  child.stdin!.on('error', () => {});
+  void ending(child, tail).then(sinks.ended);
+  return {
+    write: (data, taken) => child.stdin!.write(data, () => taken()),
+    end: () => child.stdin!.end(),
+    resize: () => {},
+    kill: (signal) => child.kill(signal as NodeJS.Signals),
+    pause: () => {
+      child.stdout!.pause();
+      child.stderr!.pause();
+    },
+    resume: () => {
+      child.stdout!.resume();
+      child.stderr!.resume();
+    },
+  };
+}
+
+async function attachTerminal(spec: Spawn, terminal: Terminal, sinks: Sinks): Promise<Attached> {
+  const { spawn: spawnOnTerminal } = await import('@lydell/node-pty');
+  const [program, ...args] = inNamespace(spec);
+  const child = spawnOnTerminal(program!, args, {
+    name: terminal.term,
+    cols: terminal.columns,
+    rows: terminal.rows,
+    cwd: spec.cwd,
+    env: environmentOf(spec),
+    encoding: null,
+  });
+  child.onData((data) => sinks.output('stdout', data as unknown as Buffer));
+  child.onExit(({ exitCode, signal }) =>
+    sinks.ended({ code: signal ? null : exitCode, signal: signal ? signalName(signal) : null, stderr: '' }),
+  );
+  return {
+    write: (data, taken) => {
+      child.write(data as unknown as string);
+      taken();
+    },
+    // A terminal's end of input is the character that the line discipline takes for it (termios(3), VEOF).
+    end: () => child.write('\x04'),
+    resize: (columns, rows) => child.resize(columns, rows),
+    kill: (signal) => child.kill(signal),
+    pause: () => child.pause(),
+    resume: () => child.resume(),
+  };
+}
+
+function signalName(number: number): string {
+  return Object.entries(constants.signals).find(([, value]) => value === number)?.[0] ?? `signal ${number}`;
+}

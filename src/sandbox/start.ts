@@ -1,0 +1,138 @@
+// Makes a sandbox: starts its walls with the agent inside, waits until the agent answers, and sees to it that a sandbox that cannot start
+// says why.
+import { execa } from 'execa';
+import { openSync, closeSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { SandboxClient, SandboxError } from './client.ts';
+import { enclose, foldersOf, type Walls } from './enclosure.ts';
+
+export type Kernel = 'host' | 'uml';
+
+export interface StartOptions {
+  readonly kernel: Kernel;
+  /** The lab's folder: absolute, there, ours. */
+  readonly dir: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** Folders beside the lab's own that its programs read, such as the topology's. */
+  readonly visible: readonly string[];
+  /** Names the folder under /run that the network namespaces are mounted in. */
+  readonly uuid: string;
+  /** Bytes of memory of a user-mode kernel. */
+  readonly memory: string;
+  /** Limit for the start, in seconds. */
+  readonly seconds: number;
+}
+
+export interface Sandbox {
+  readonly client: SandboxClient;
+  readonly kernel: Kernel;
+  /** Pid of the sandbox's PID 1, as this process sees it. */
+  readonly pid: number;
+  /** Ends the sandbox, and resolves when nothing of it is left. */
+  destroy(): Promise<void>;
+}
+
+export const AGENT = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? '../../dist/agent.js' : 'agent.js', import.meta.url),
+);
+
+/** Paths inside a lab's folder that belong to its sandbox. */
+export function sandboxFiles(dir: string): { socket: string; log: string; console: string; hosts: string } {
+  return {
+    socket: join(dir, 'agent.sock'),
+    log: join(dir, 'sandbox.log'),
+    console: join(dir, 'console.log'),
+    hosts: join(dir, 'hosts'),
+  };
+}
+
+/** Starts a sandbox. Throws SandboxError with what the tools said when it does not come up. */
+export async function startSandbox(options: StartOptions): Promise<Sandbox> {
+  const files = sandboxFiles(options.dir);
+  const walls: Walls = {
+    dir: options.dir,
+    root: options.uid === 0,
+    uid: options.uid,
+    gid: options.gid,
+    visible: [...options.visible, ...foldersOf(process.execPath), resolve(AGENT, '../..')],
+    netnsFolder: `lblab-${options.uuid}`,
+    hosts: files.hosts,
+  };
+  const inner =
+    options.kernel === 'host'
+      ? [process.execPath, AGENT, 'host', files.socket]
+      : await (await import('./uml.ts')).keeperCommand(options, files, hiddenFolders(walls));
+  const argv = enclose(walls, inner);
+  await writeFile(files.log, '');
+  const log = openSync(files.log, 'a');
+  const child = execa(argv[0]!, argv.slice(1), {
+    stdio: ['ignore', log, log, 'pipe', 'pipe'],
+    cwd: options.dir,
+    // The sandbox may outlive this process (`up`); until then its control socket's end is what ends it.
+    detached: true,
+    cleanup: false,
+    reject: false,
+    buffer: false,
+  });
+  closeSync(log);
+  child.unref();
+  const control = child.stdio[3] as unknown as Socket;
+  const info = child.stdio[4] as unknown as Socket;
+  const client = new SandboxClient(control);
+  const pid = firstPid(info);
+  const limit = new AbortController();
+  const outcome = await Promise.race([
+    client.hello().then(() => 'up' as const),
+    child.then((result) => result),
+    new Promise<'late'>((done) => {
+      const timer = setTimeout(() => done('late'), options.seconds * 1000);
+      limit.signal.addEventListener('abort', () => clearTimeout(timer));
+    }),
+  ]);
+  limit.abort();
+  if (outcome !== 'up') {
+    client.release();
+    const words = await lastWords(options.dir);
+    const what =
+      outcome === 'late'
+        ? `did not start within ${options.seconds} s`
+        : outcome.exitCode === undefined
+          ? (outcome.shortMessage ?? 'could not be started')
+          : `ended while starting (exit code ${outcome.exitCode})`;
+    throw new SandboxError(`the sandbox ${what}${words}`);
+  }
+  return {
+    client,
+    kernel: options.kernel,
+    pid: await pid,
+    destroy: async () => {
+      control.destroy();
+      await child;
+    },
+  };
+}
+
+function hiddenFolders(walls: Walls): readonly string[] {
+  return [...walls.visible, walls.dir];
+}
+
+/** The last lines that the sandbox's own programs wrote, to put behind an error. */
+export async function lastWords(dir: string, lines = 8): Promise<string> {
+  const files = sandboxFiles(dir);
+  const texts = await Promise.all(
+    [files.console, files.log].map(async (file) => readFile(file, 'utf8').catch(() => '')),
+  );
+  const last = texts.flatMap((text) => text.trimEnd().split('\n').slice(-lines)).filter((line) => line !== '');
+  return last.length > 0 ? `:\n  ${last.join('\n  ')}` : '';
+}
+
+async function firstPid(info: Socket): Promise<number> {
+  let text = '';
+  for await (const chunk of info) text += String(chunk);
+  const match = /"child-pid": (\d+)/.exec(text);
+  return match ? Number(match[1]) : 0;
+}

@@ -1,0 +1,607 @@
+// The shape of a topology file: keys, types, ranges, defaults that do not depend on anything else, and the words that explain them in
+// an editor. The only module that knows zod; whether names refer to something and addresses fit is left to resolving.
+import { z } from 'zod';
+import { show, suggest } from './issues.ts';
+import type { Path, Problem } from './issues.ts';
+import { nearest } from './nearest.ts';
+import { METHODS, SABOTAGES } from './types.ts';
+
+const ROLES = ['client', 'balancer', 'backend', 'router', 'dns', 'node'] as const;
+
+/** A mapping without other keys; a key that is not there is answered with the nearest that is. */
+function mapping<const Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? Object.keys(shape).join(' ') : undefined),
+  });
+}
+
+const NAME = /^[a-zA-Z]([a-zA-Z0-9-]{0,29}[a-zA-Z0-9])?$/;
+
+const what = (message: string, hint?: string) => (hint === undefined ? message : `${message}\n${hint}`);
+
+/** Why a text is no name, and what it may have been meant to be. */
+function nameProblem(kind: string, value: unknown): string {
+  const text = typeof value === 'string' ? value : '';
+  const slug = toName(text);
+  const hint = slug === '' || slug === text ? undefined : `write ${slug}`;
+  if (text === '') return what(`a ${kind}'s name is empty`);
+  if (text.length > 31)
+    return what(`a ${kind}'s name is too long`, 'it is part of file names: at most 31 characters');
+  if (text.startsWith('-')) return what(`a ${kind}'s name must not look like an option`, hint);
+  if (/[/\\]|^\.+/.test(text)) return what(`a ${kind}'s name must not be a path`, hint);
+  if (/[;&|<>$`'"(){}*?[\]!#~\n]/.test(text))
+    return what(`a ${kind}'s name must not hold shell syntax`, hint);
+  return what(
+    `a ${kind}'s name has letters, digits and "-" inside, and begins with a letter`,
+    hint ?? 'for example lb1',
+  );
+}
+
+/** The nearest text that is a name; empty when nothing of it is left. */
+export function toName(text: string): string {
+  return text
+    .replace(/[^a-zA-Z0-9]+/g, '-')
+    .replace(/^[^a-zA-Z]+/, '')
+    .slice(0, 31)
+    .replace(/-+$/, '');
+}
+
+const name = (kind: string) => z.string().regex(NAME, { error: (issue) => nameProblem(kind, issue.input) });
+
+const reserved = (kind: string, names: readonly string[]) =>
+  name(kind).refine((value) => !names.includes(value.toLowerCase()), {
+    error: what(`a ${kind} cannot have this name`, `reserved: ${names.join(', ')}`),
+  });
+
+/** linux/if.h: IFNAMSIZ is 16, its last byte a NUL; names of sysctl folders and of devices that modules make by themselves are taken. */
+const TAKEN = ['lo', 'all', 'default', 'tunl0', 'ip6tnl0', 'sit0', 'gre0', 'gretap0', 'erspan0', 'ip_vti0'];
+const interfaceName = z
+  .string()
+  .regex(/^[a-zA-Z][a-zA-Z0-9._-]*$/, { error: (issue) => nameProblem('interface', issue.input) })
+  .max(15, {
+    error: (issue) =>
+      what(
+        "an interface's name is too long",
+        `Linux allows 15 characters: ${show(String(issue.input).slice(0, 15))}`,
+      ),
+  })
+  .refine((value) => !TAKEN.includes(value), {
+    error: what('an interface cannot have this name', `Linux makes one itself: ${TAKEN.join(', ')}`),
+  });
+
+const text = z.string().max(65_536);
+/** Without NUL (argv and environment end at it) and within one line. */
+const line = (limit = 4096) =>
+  z
+    .string()
+    .max(limit)
+    .regex(/^[^\0\r\n]*$/, { error: what('must be one line without NUL bytes') });
+
+const port = z
+  .int()
+  .min(1)
+  .max(65_535)
+  .describe('A port number, 1 to 65535.')
+  .meta({ examples: [80] });
+
+const oneOrMore = <Item extends z.ZodType>(item: Item) => z.union([item, z.array(item).min(1).max(64)]);
+
+const value = (limit = 4096) => z.union([line(limit), z.number()]);
+
+const environment = z
+  .record(
+    z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
+      error: what("a variable's name has letters, digits and underscores, and begins with no digit"),
+    }),
+    z.union([z.string().regex(/^[^\0]*$/, { error: what('must not hold NUL bytes') }), z.number()]),
+  )
+  .describe('Environment variables.');
+
+const duration = (examples: string) =>
+  z.string().regex(/^(0|[1-9][0-9]{0,5})(\.[0-9]{1,3})?(ms|s|m)$/, {
+    error: what('a duration has a unit, ms, s or m', `for example ${examples}`),
+  });
+
+const command = z
+  .union([line(), z.array(line()).min(1).max(256)])
+  .describe(
+    'A program and its arguments: a list, or one text split at spaces outside quotes. No shell reads it: write [sh, -c, "..."] for one.',
+  );
+
+const subnets = z
+  .array(line(64))
+  .min(1)
+  .max(2)
+  .describe('Subnets in CIDR form: at most one IPv4 and one IPv6.');
+
+const segment = z
+  .union([z.null(), line(64), subnets, mapping({ subnets: z.union([line(64), subnets]).optional() })])
+  .describe(
+    'The subnet, in CIDR form, or a list of an IPv4 and an IPv6 one. Without any, 10.200.N.0/24 by order in the file.',
+  );
+
+const link = mapping({
+  delay: duration('5ms').optional().describe('Added to what the node sends, e.g. 5ms.'),
+  loss: z
+    .string()
+    .regex(/^(100|[0-9]{1,2}(\.[0-9]{1,4})?)%$/, {
+      error: what('loss is a share in per cent, 0% to 100%', 'for example 1%'),
+    })
+    .optional()
+    .describe('Share of the packets that the node sends which are lost, e.g. 1%.'),
+  rate: z
+    .string()
+    .regex(/^[1-9][0-9]{0,5}(\.[0-9]{1,3})?[kmg]bit$/, {
+      error: what('a rate has a unit, kbit, mbit or gbit', 'for example 10mbit'),
+    })
+    .optional()
+    .describe('What the node can send, e.g. 10mbit.'),
+}).describe('Impairment of this link.');
+
+const networkInterface = z
+  .union([
+    line(64),
+    mapping({
+      segment: line(64).describe('The segment that the interface is plugged into.'),
+      address: oneOrMore(line(64))
+        .optional()
+        .describe(
+          "Addresses, the primary first; the prefix length is the segment's unless given. Default: the lowest free from the subnet's .11.",
+        ),
+      mac: line(64)
+        .optional()
+        .describe(
+          'MAC address. Default: 02:00 and the IPv4 address in hexadecimal, 02:00:c0:a8:0b:68 for 192.168.11.104.',
+        ),
+      link: link.optional(),
+    }),
+  ])
+  .describe('The segment, or a mapping with segment, address, mac and link.');
+
+const HTTPDS = ['apache', 'nginx'] as const;
+
+const httpd = z
+  .union([
+    z.enum([...HTTPDS, 'none']),
+    mapping({
+      server: z.enum(HTTPDS).default('apache'),
+      port: port.optional(),
+      ports: z.array(port).min(1).max(64).optional(),
+    }),
+  ])
+  .describe(
+    'The web server on this node, which answers with its name. Default for backends without services: apache, on the ports that the balancer sends to.',
+  );
+
+const service = mapping({
+  name: name('service'),
+  command,
+  port: port.optional().describe('The port that the service listens on.'),
+  ready: z
+    .union([
+      z.enum(['tcp', 'http', 'started']),
+      mapping({ tcp: port.optional(), http: line(2048).optional() }),
+    ])
+    .optional()
+    .describe(
+      'When it counts as up: its TCP port listens, an HTTP request is answered, or at once. Default: tcp with a port, else started.',
+    ),
+  environment: environment.optional(),
+});
+
+const node = mapping({
+  role: z
+    .enum(ROLES)
+    .optional()
+    .describe('The part that the node plays; claims speak of roles. Default: node.'),
+  interfaces: z
+    .record(interfaceName, networkInterface)
+    .describe('Interfaces by name, each plugged into a segment.'),
+  gateway: line(64)
+    .optional()
+    .describe(
+      "Where the default route leads: a node's name (its address on a shared segment), or an address.",
+    ),
+  routes: z
+    .array(
+      mapping({
+        to: line(64).describe('A subnet in CIDR form, or default.'),
+        via: line(64).describe("The next hop: a node's name, or an address."),
+      }),
+    )
+    .max(256)
+    .optional()
+    .describe('Routes beside those that the addresses bring.'),
+  loopback: z.array(line(64)).max(64).optional().describe('Addresses on lo, beside 127.0.0.1.'),
+  sysctls: z
+    .record(
+      z.string().regex(/^net(\.[a-zA-Z0-9_-]+)+$/, {
+        error: what('a sysctl must be one of the network namespace', 'its name begins with net.'),
+      }),
+      value(),
+    )
+    .optional()
+    .describe('Kernel parameters of the node, net.* only.'),
+  httpd: httpd.optional(),
+  services: z.array(service).max(64).optional().describe('Programs that run as long as the lab does.'),
+  environment: environment.optional(),
+  files: z
+    .record(z.string(), z.union([z.string(), mapping({ from: line(1024).describe('A file to copy.') })]))
+    .optional()
+    .describe("Files in the node's own folder, where its programs run: path to content, or {from: PATH}."),
+  setup: z
+    .array(command)
+    .max(256)
+    .optional()
+    .describe('Commands run once, after addresses and routes and before services.'),
+});
+
+const scheduler = line(64).describe(
+  'How requests are spread. nginx: rr, least_conn, ip_hash, random. IPVS: rr, wrr, lc, wlc, sh and the others of ipvsadm(8). nftables: rr, wrr, random, sh. Default rr.',
+);
+const persistence = z
+  .union([z.int().min(1).max(2_678_400), z.literal(false)])
+  .describe('Seconds that a client stays on its backend (IPVS), or false. Default false.');
+const protocol = z.enum(['tcp', 'udp']);
+const backends = z
+  .array(
+    z.union([
+      line(64),
+      mapping({
+        node: line(64),
+        address: line(64)
+          .optional()
+          .describe('Which of its addresses. Default: the first on a segment that the balancer is on.'),
+        port: port.optional().describe("Default: the service's port."),
+        weight: z.int().min(0).max(65_535).default(1),
+        down: z.boolean().optional().describe('nginx only: declared and marked down.'),
+      }),
+    ]),
+  )
+  .min(1)
+  .max(256)
+  .describe('Names of nodes, or mappings with node, port, weight, down. Default: all nodes of role backend.');
+
+const directives = z
+  .array(
+    z.string().regex(/[;}]\s*$/, {
+      error: what('an nginx directive ends in ";" or "}"', 'add the semicolon'),
+    }),
+  )
+  .max(256);
+
+const nginx = mapping({
+  upstream: name('upstream').default('myapp1').describe("The upstream's name, which nginx sends as Host."),
+  'forwarded-for': z.boolean().default(true).describe("Send X-Forwarded-For with the client's address."),
+  'http-version': z
+    .union([z.enum(['1.0', '1.1']), z.literal(1), z.literal(1.1)])
+    .default('1.0')
+    .describe('HTTP version towards the backends.'),
+  'sticky-cookie': z
+    .string()
+    .regex(/^[a-zA-Z0-9_]{1,64}$/, {
+      error: what("a cookie's name has letters, digits and underscores, as nginx's $cookie_NAME wants"),
+    })
+    .optional()
+    .describe('A cookie whose value is the backend that the client stays on.'),
+  http: directives.default([]).describe('More directives for the http block.'),
+  'upstream-directives': directives.default([]).describe('More directives for the upstream block.'),
+  server: directives.default([]).describe('More directives for the server block.'),
+  location: directives.default([]).describe('More directives for the location block.'),
+  conf: line(1024).optional().describe('Your own nginx.conf, instead of the one that lblab writes.'),
+});
+
+const balancer = mapping({
+  node: line(64).optional().describe('Default: the only node of role balancer.'),
+  method: z.enum(METHODS).describe('How requests are balanced.'),
+  vip: line(64)
+    .optional()
+    .describe(
+      "The address that clients ask for. Default: the balancer's first on the first client's segment.",
+    ),
+  port: port.optional().describe('Short for services: [{port: ...}]. Default 80.'),
+  protocol: protocol.optional().describe('Default tcp.'),
+  scheduler: scheduler.optional(),
+  persistence: persistence.optional(),
+  backends: backends.optional(),
+  services: z
+    .array(
+      mapping({
+        port,
+        protocol: protocol.default('tcp'),
+        scheduler: scheduler.optional(),
+        persistence: persistence.optional(),
+        backends: backends.optional(),
+      }),
+    )
+    .min(1)
+    .max(64)
+    .optional()
+    .describe('Several virtual services. What one leaves out is taken from the balancer.'),
+  nginx: nginx.optional(),
+  unchecked: z
+    .boolean()
+    .default(false)
+    .describe('Build it even though the balancer cannot reach its backends, to see it fail.'),
+  sabotage: z.array(z.enum(SABOTAGES)).default([]).describe('Faults built in on purpose.'),
+});
+
+const captureFilter = z
+  .string()
+  .max(1024)
+  .regex(/^(?![\s]*-)/, {
+    error: what('a filter must not look like an option', 'tcpdump would read it as one'),
+  })
+  .regex(/^[^\0-\u001f\u007f]*$/, { error: what('a filter is one line without control characters') });
+
+const capture = z.union([
+  line(64),
+  mapping({
+    at: line(64).describe('NODE:INTERFACE; NODE alone when it has one interface.'),
+    filter: captureFilter.default('').describe('A pcap-filter(7) expression; everything when empty.'),
+  }),
+]);
+
+const traffic = mapping({
+  clients: oneOrMore(line(64)).optional().describe('Default: all nodes of role client.'),
+  url: line(2048).optional().describe('Default: the VIP and the port of the first TCP service.'),
+  requests: z.int().min(1).max(100_000).default(10),
+  concurrency: z.int().min(1).max(1000).default(1).describe('Requests under way at once.'),
+  timeout: duration('5s').default('5s').describe('How long one request may take.'),
+  headers: z
+    .record(
+      z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/, {
+        error: what('not a header name (RFC 9110 section 5.6.2)', 'for example X-Test'),
+      }),
+      z.union([
+        z.string().regex(/^([!-~\u0080-\u00ff]([ \t!-~\u0080-\u00ff]*[!-~\u0080-\u00ff])?)?$/, {
+          error: what(
+            'not a header value (RFC 9110 section 5.5)',
+            'one line, without control characters and outer spaces',
+          ),
+        }),
+        z.number(),
+      ]),
+    )
+    .default({})
+    .describe('Request headers.'),
+});
+
+const topology = mapping({
+  name: name('topology').optional().describe("Default: the file's name."),
+  title: line(200).default('').describe('One line that says what the lab is.'),
+  description: text.default('').describe('What there is to learn from it.'),
+  segments: z.record(name('segment'), segment).describe('Ethernet segments by name.'),
+  nodes: z
+    .record(reserved('node', ['all', 'host', 'lab', 'localhost']), node)
+    .describe('Machines by name, each a network namespace.'),
+  balancer: balancer.optional(),
+  captures: z
+    .record(name('capture'), capture)
+    .optional()
+    .describe(
+      'Where tcpdump listens; each writes NAME.pcap. Default: the interfaces of the balancer, the clients and the backends.',
+    ),
+  traffic: traffic.optional().describe('What the clients ask for.'),
+  kernel: mapping({
+    memory: z
+      .string()
+      .regex(/^[1-9][0-9]{0,5}[MG]$/, {
+        error: what('memory is a number of megabytes or gigabytes', 'for example 256M'),
+      })
+      .default('256M')
+      .describe('Memory of the user-mode kernel, where one is used.'),
+  }).prefault({}),
+});
+
+/** A topology as written, its shape checked. */
+export type Declared = z.output<typeof topology>;
+export type DeclaredNode = Declared['nodes'][string];
+export type DeclaredInterface = DeclaredNode['interfaces'][string];
+export type DeclaredBalancer = NonNullable<Declared['balancer']>;
+
+/** JSON Schema (draft 2020-12) of the file format, with descriptions and defaults, for editors. */
+export function topologySchema(): object {
+  return {
+    ...z.toJSONSchema(topology, { io: 'input' }),
+    title: 'lblab topology',
+    description: 'A load-balancer lab: segments, nodes, the balancer, where to capture and what to request.',
+  };
+}
+
+/**
+ * Checks the shape of a file's data. Returns all that is wrong, and what can still be understood with the wrong parts left out
+ * (undefined when that is nothing), so that the rest can be judged in the same run.
+ */
+export function checkShape(data: unknown): {
+  problems: readonly Problem[];
+  declared: Declared | undefined;
+  /** The parts left out. */
+  removed: readonly Path[];
+} {
+  const first = topology.safeParse(data);
+  if (first.success) return { problems: [], declared: first.data, removed: [] };
+  const problems = first.error.issues.flatMap((issue) => describe(issue, data, []));
+  const rest: unknown = structuredClone(data);
+  const removed: Path[] = [];
+  let result: z.ZodSafeParseResult<Declared> = first;
+  for (let round = 0; round < 8 && !result.success; round++) {
+    for (const issue of result.error.issues) {
+      const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
+      const keys = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...path, key]) : [path];
+      for (const each of keys) {
+        const gone = remove(rest, each);
+        if (gone.length > 0) removed.push(gone);
+      }
+    }
+    result = topology.safeParse(rest);
+  }
+  return { problems, declared: result.success ? result.data : undefined, removed };
+}
+
+/** Takes out what is at the path, or the list or parent it belongs to when it is not there; says what was taken out. */
+function remove(root: unknown, path: Path): Path {
+  const parents: Record<string, unknown>[] = [];
+  const keys: string[] = [];
+  let at = root;
+  for (const part of path) {
+    if (typeof at !== 'object' || at === null || Array.isArray(at) || !Object.hasOwn(at, part)) break;
+    parents.push(at as Record<string, unknown>);
+    keys.push(String(part));
+    at = parents.at(-1)?.[part];
+  }
+  const last = keys.at(-1);
+  if (last !== undefined) Reflect.deleteProperty(parents.at(-1) ?? {}, last);
+  return keys;
+}
+
+type ZodIssue = z.core.$ZodIssue;
+
+function lookUp(data: unknown, path: Path): unknown {
+  let at = data;
+  for (const part of path) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, part)) return undefined;
+    at = (at as Record<string | number, unknown>)[part];
+  }
+  return at;
+}
+
+function describe(issue: ZodIssue, data: unknown, base: Path): Problem[] {
+  const path = [...base, ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))];
+  const got = lookUp(data, path);
+  const name = path.at(-1);
+  const problem = (message: string, hint?: string, extra?: Partial<Problem>): Problem[] => [
+    { path, message, ...(hint === undefined ? {} : { hint }), ...extra },
+  ];
+  switch (issue.code) {
+    case 'unrecognized_keys': {
+      const known = issue.message.split(' ');
+      return issue.keys.flatMap((key) => ({
+        path: [...path, key],
+        key: true,
+        message: `unknown key ${show(key)}`,
+        ...hintOf(suggest(nearest(key, known), known)),
+      }));
+    }
+    case 'invalid_key':
+      return issue.issues.slice(0, 1).flatMap((inner) => {
+        const [message = '', hint] = inner.message.split('\n');
+        return problem(`${message} (got ${show(name)})`, hint, { key: true });
+      });
+    case 'invalid_union':
+      return union(issue, data, path, got);
+    case 'invalid_value': {
+      const values = issue.values.map(String);
+      const kind = typeof name === 'number' ? 'this' : String(name);
+      if (typeof got !== 'string')
+        return problem(`${kind} must be one of ${values.join(', ')} (got ${show(got)})`);
+      return problem(`unknown ${kind} (got ${show(got)})`, suggest(nearest(got, values), values));
+    }
+    case 'invalid_type':
+      return missingOrWrong(issue.expected, path, got);
+    case 'too_big':
+    case 'too_small':
+      return range(issue, path, got);
+    default: {
+      const [message = '', hint] = issue.message.split('\n');
+      return problem(`${labelled(message, name)} (got ${show(got)})`, hint);
+    }
+  }
+}
+
+const hintOf = (hint: string | undefined) => (hint === undefined ? {} : { hint });
+
+/** Messages that begin with a verb speak of the key. */
+function labelled(message: string, name: string | number | undefined): string {
+  return message.startsWith('must ')
+    ? `${typeof name === 'number' ? 'this' : String(name)} ${message}`
+    : message;
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a mapping',
+  record: 'a mapping',
+  null: 'nothing',
+};
+
+function missingOrWrong(expected: string, path: Path, got: unknown): Problem[] {
+  const name = path.at(-1);
+  const label = name === undefined ? 'a topology' : typeof name === 'number' ? 'this' : String(name);
+  if (got === undefined) return [{ path, message: `${label} is missing` }];
+  const kind = KINDS[expected] ?? expected;
+  let hint: string | undefined;
+  if (expected === 'string' && (typeof got === 'number' || typeof got === 'boolean'))
+    hint = `write "${String(got)}"`;
+  if ((expected === 'number' || expected === 'int') && typeof got === 'string' && /^[0-9]+$/.test(got)) {
+    hint = `write ${got} without quotes`;
+  }
+  if (expected === 'boolean' && typeof got === 'string') {
+    if (/^(yes|on|y)$/i.test(got)) hint = 'write true';
+    if (/^(no|off|n)$/i.test(got)) hint = 'write false';
+  }
+  return [{ path, message: `${label} must be ${kind} (got ${show(got)})`, ...hintOf(hint) }];
+}
+
+function range(
+  issue: z.core.$ZodIssueTooBig | z.core.$ZodIssueTooSmall,
+  path: Path,
+  got: unknown,
+): Problem[] {
+  const name = path.at(-1);
+  const label = typeof name === 'number' ? 'this' : String(name);
+  const [limit, word] = issue.code === 'too_big' ? [issue.maximum, 'at most'] : [issue.minimum, 'at least'];
+  const [own, hint] = issue.message.split('\n');
+  if (hint !== undefined) return [{ path, message: `${own ?? ''} (got ${show(got)})`, hint }];
+  const unit = { string: ' characters', array: ' entries' }[issue.origin as string];
+  if (unit === undefined) {
+    return [{ path, message: `${label} must be ${word} ${String(limit)} (got ${show(got)})` }];
+  }
+  const size = (got as { length: number }).length;
+  return [
+    {
+      path,
+      message: `${label} must have ${word} ${String(limit)}${unit} (got ${issue.origin === 'array' ? size : show(got)})`,
+    },
+  ];
+}
+
+/** Only the branch that the value was meant for speaks: the one whose own type fits. */
+function union(issue: z.core.$ZodIssueInvalidUnion, data: unknown, path: Path, got: unknown): Problem[] {
+  const wrongType = (inner: ZodIssue) =>
+    inner.path.length === 0 &&
+    (inner.code === 'invalid_type' ||
+      (inner.code === 'invalid_value' && !inner.values.some((each) => typeof each === typeof got)));
+  const fitting = issue.errors.filter((inner) => !inner.some(wrongType));
+  const branch = fitting[0];
+  if (branch !== undefined) return branch.flatMap((inner) => describe(inner, data, path));
+  const expected = issue.errors.flatMap((inner) =>
+    inner
+      .filter(wrongType)
+      .flatMap((each) =>
+        each.code === 'invalid_type'
+          ? [each.expected as string]
+          : each.code === 'invalid_value'
+            ? each.values.map(String)
+            : [],
+      ),
+  );
+  const numeric = expected.find((each) => each === 'int' || each === 'number');
+  const [single] = missingOrWrong(
+    typeof got === 'string' && numeric !== undefined ? numeric : (expected[0] ?? 'value'),
+    path,
+    got,
+  );
+  const kinds = [...new Set(expected.map((each) => KINDS[each] ?? each))].filter(
+    (kind) => kind !== 'nothing',
+  );
+  if (single === undefined || got === undefined || got === null) {
+    return [{ path, message: `${String(path.at(-1))} is missing` }];
+  }
+  const label = typeof path.at(-1) === 'number' ? 'this' : String(path.at(-1));
+  return [{ ...single, message: `${label} must be ${kinds.join(' or ')} (got ${show(got)})` }];
+}
