@@ -4,7 +4,7 @@
 import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import type { CaptureParser } from './file.ts';
-import { MAXIMUM_RECORD } from './file.ts';
+import { MAXIMUM_RECORD, NotACaptureError } from './file.ts';
 
 export type CaptureSource = string | Uint8Array | AsyncIterable<Uint8Array>;
 
@@ -72,38 +72,32 @@ async function fill(read: Read, buffer: Uint8Array, offset: number, least: numbe
 async function pumpGzip(first: Uint8Array, read: Read, parser: CaptureParser): Promise<void> {
   let left = new Uint8Array(0);
   const gunzip = createGunzip({ chunkSize: 256 * 1024 });
-  let failure: { error: unknown } | undefined;
   // Data are taken as they come out, not by iterating: an iterator drops what came out before a damaged place.
   gunzip.on('data', (chunk: Buffer) => {
-    if (parser.stopped || failure !== undefined) return;
+    if (gunzip.destroyed) return;
     try {
       const bytes = left.length === 0 ? chunk : Buffer.concat([left, chunk]);
       left = bytes.slice(parser.parse(bytes, 0, bytes.length));
+      if (parser.stopped) gunzip.destroy();
     } catch (error) {
-      failure = { error };
+      gunzip.destroy(error instanceof Error ? error : undefined);
     }
   });
-  const ended = new Promise<string | undefined>((resolve) => {
-    gunzip.on('end', () => resolve(undefined));
-    gunzip.on('error', (error) => resolve(error.message));
+  const ended = new Promise<Error | undefined>((resolve) => {
+    gunzip.on('error', resolve);
+    gunzip.on('close', () => resolve(undefined));
   });
-  let damage: string | undefined;
   const input = new Uint8Array(CHUNK);
-  let chunk = first;
-  while (chunk.length > 0 && !parser.stopped && failure === undefined && !gunzip.destroyed) {
+  for (let chunk = first; chunk.length > 0 && !gunzip.destroyed;) {
     const written = new Promise<void>((resolve) => gunzip.write(chunk, () => resolve()));
     await Promise.race([written, ended]);
     chunk = input.slice(0, await read(input, 0, CHUNK));
   }
-  if (parser.stopped || failure !== undefined) gunzip.destroy();
-  else {
-    gunzip.end();
-    damage = await ended;
-  }
-  if (failure !== undefined) throw failure.error;
-  if (damage !== undefined && parser.format !== undefined)
-    parser.abandon(`the gzip stream is damaged (${damage})`);
-  else parser.finish(left, 0, left.length);
+  if (!gunzip.destroyed) gunzip.end();
+  const error = await ended;
+  if (error instanceof NotACaptureError) throw error;
+  if (error === undefined || parser.format === undefined) parser.finish(left, 0, left.length);
+  else parser.abandon(`the gzip stream is damaged (${error.message})`);
 }
 
 async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {

@@ -1,0 +1,225 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { connections, readCapture, summarize } from '../../src/pcap/index.ts';
+import type { SegmentOptions } from './build.ts';
+import { pcap, segment } from './build.ts';
+import { tsharkFields } from './tshark.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'lblab-pcap-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+const CLIENT = { source: '10.0.0.1', destination: '10.0.0.2', sourcePort: 40000, destinationPort: 80 };
+const SERVER = { source: '10.0.0.2', destination: '10.0.0.1', sourcePort: 80, destinationPort: 40000 };
+
+/** Says a conversation in few words: `>` from the client, `<` from the server; numbers are relative to 1000 and 5000. */
+function conversation(
+  ...steps: readonly (readonly ['>' | '<', string, number, number, SegmentOptions?])[]
+): Buffer {
+  return pcap(
+    steps.map(([direction, flags, sequence, acknowledgment, more]) =>
+      direction === '>'
+        ? segment({
+            ...CLIENT,
+            flags,
+            sequence: 1000 + sequence,
+            acknowledgment: flags.includes('A') ? 5000 + acknowledgment : 0,
+            ...more,
+          })
+        : segment({
+            ...SERVER,
+            flags,
+            sequence: 5000 + sequence,
+            acknowledgment: 1000 + acknowledgment,
+            ...more,
+          }),
+    ),
+  );
+}
+
+const REQUEST = 'GET /a?b=1 HTTP/1.1\r\nHost: myapp1\r\nX-Twice: 1\r\nx-twice:  2 \r\n\r\n';
+const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello';
+const HANDSHAKE = [
+  ['>', 'S', 0, 0],
+  ['<', 'SA', 0, 1],
+  ['>', 'A', 1, 1],
+] as const;
+
+describe('a connection captured whole', () => {
+  const file = conversation(
+    ...HANDSHAKE,
+    ['>', 'PA', 1, 1, { payload: REQUEST }],
+    ['<', 'A', 1, 1 + REQUEST.length, { payload: ANSWER.slice(0, 30) }],
+    ['<', 'PA', 31, 1 + REQUEST.length, { payload: ANSWER.slice(30) }],
+    ['>', 'FA', 1 + REQUEST.length, 1 + ANSWER.length],
+    ['<', 'FA', 1 + ANSWER.length, 2 + REQUEST.length],
+    ['>', 'A', 2 + REQUEST.length, 2 + ANSWER.length],
+  );
+
+  test('has both initial sequence numbers, its handshake and its end', async () => {
+    const [connection, ...others] = connections(await readCapture(file));
+    expect(others).toEqual([]);
+    expect(connection).toMatchObject({
+      protocol: 'tcp',
+      client: { address: '10.0.0.1', port: 40000 },
+      server: { address: '10.0.0.2', port: 80 },
+      state: 'closed',
+      complete: true,
+      closedBy: 'client',
+      handshake: { syn: 1, synAck: 2, ack: 3 },
+      isn: { client: 1000, server: 5000 },
+      packets: { toServer: 5, toClient: 4 },
+      payload: { toServer: REQUEST.length, toClient: ANSWER.length },
+      roundTripTime: 2_000_000,
+      completeness: 31,
+      analysis: {},
+      packetNumbers: [1, 2, 3, 4, 5, 6, 7, 8, 9],
+      firstTime: 1_700_000_000_000_000_000n,
+      lastTime: 1_700_000_000_008_000_000n,
+    });
+    expect(connection!.oneSided).toBeUndefined();
+  });
+
+  test('shows its request and answer, header by header', async () => {
+    const [connection] = connections(await readCapture(file));
+    expect(connection!.http).toMatchObject([
+      {
+        request: {
+          method: 'GET',
+          target: '/a?b=1',
+          version: 'HTTP/1.1',
+          headers: [
+            ['Host', 'myapp1'],
+            ['X-Twice', '1'],
+            ['x-twice', '2'],
+          ],
+          packets: [4],
+          bodyLength: 0,
+          complete: true,
+        },
+        response: {
+          status: 200,
+          reason: 'OK',
+          packets: [5, 6],
+          bodyLength: 5,
+          body: Buffer.from('hello'),
+          complete: true,
+        },
+      },
+    ]);
+  });
+
+  test('is summarised alike without keeping packets', async () => {
+    const { packetNumbers, analysisPackets, http, ...figures } = connections(await readCapture(file))[0]!;
+    expect(packetNumbers).toHaveLength(9);
+    expect(analysisPackets).toEqual({});
+    expect(http).toHaveLength(1);
+    expect((await summarize(file)).connections).toEqual([figures]);
+  });
+
+  test('has the figures that tshark has', async () => {
+    const path = join(directory, 'whole.pcap');
+    writeFileSync(path, file);
+    const rows = tsharkFields(path, [
+      'tcp.stream',
+      'tcp.completeness',
+      'tcp.seq_raw',
+      'frame.len',
+      'tcp.analysis.initial_rtt',
+    ]);
+    const [connection] = connections(await readCapture(path));
+    expect(rows.map((row) => row[0])).toEqual(Array.from({ length: 9 }, () => '0'));
+    expect(Number(rows.at(-1)![1])).toBe(connection!.completeness);
+    expect(Number(rows[0]![2])).toBe(connection!.isn.client);
+    expect(Number(rows[1]![2])).toBe(connection!.isn.server);
+    const bytes = rows.reduce((sum, row) => sum + Number(row[3]), 0);
+    expect(bytes).toBe(connection!.bytes.toServer + connection!.bytes.toClient);
+    expect(Number(rows[5]![4])).toBe(connection!.roundTripTime! / 1e9);
+  });
+});
+
+describe('what a connection can lack', () => {
+  test('a SYN that nothing answers', async () => {
+    const file = conversation(['>', 'S', 0, 0], ['>', 'S', 0, 0]);
+    expect(connections(await readCapture(file))).toMatchObject([
+      {
+        state: 'unanswered',
+        oneSided: 'to-server',
+        complete: false,
+        analysis: { retransmission: 1 },
+        analysisPackets: { retransmission: [2] },
+      },
+    ]);
+  });
+
+  test('one direction, as on a director that answers pass by', async () => {
+    const file = conversation(
+      ['>', 'S', 0, 0],
+      ['>', 'A', 1, 1],
+      ['>', 'PA', 1, 1, { payload: REQUEST }],
+      ['>', 'FA', 1 + REQUEST.length, 44],
+    );
+    expect(connections(await readCapture(file))).toMatchObject([
+      {
+        state: 'one-sided',
+        oneSided: 'to-server',
+        completeness: 29,
+        packets: { toServer: 4, toClient: 0 },
+        isn: { client: 1000, server: 5000 },
+      },
+    ]);
+  });
+
+  test('an open port', async () => {
+    const file = conversation(['>', 'S', 0, 0], ['<', 'RA', 0, 1]);
+    expect(connections(await readCapture(file))).toMatchObject([
+      { state: 'refused', closedBy: 'reset-by-server' },
+    ]);
+  });
+
+  test('anything after its handshake', async () => {
+    expect(connections(await readCapture(conversation(...HANDSHAKE)))).toMatchObject([
+      { state: 'handshake-only', complete: false },
+    ]);
+  });
+
+  test('its beginning: then the end with the higher port is the client', async () => {
+    const file = conversation(['<', 'A', 100, 200, { payload: 'x' }], ['>', 'A', 200, 101]);
+    expect(connections(await readCapture(file))).toMatchObject([
+      {
+        state: 'established',
+        client: { address: '10.0.0.1', port: 40000 },
+        handshake: {},
+        isn: { server: 5099, client: 1199 },
+      },
+    ]);
+  });
+});
+
+test('a new SYN with another initial sequence number begins another connection', async () => {
+  const file = conversation(
+    ...HANDSHAKE,
+    ['>', 'S', 70_000, 0],
+    ['<', 'SA', 80_000, 70_001],
+    ['>', 'A', 70_001, 80_001],
+  );
+  const found = connections(await readCapture(file));
+  expect(found.map((connection) => connection.isn)).toEqual([
+    { client: 1000, server: 5000 },
+    { client: 71_000, server: 85_000 },
+  ]);
+  expect(found[1]!.analysis).toMatchObject({ 'reused-ports': 1 });
+});
+
+test('a retransmitted request is one request', async () => {
+  const file = conversation(
+    ...HANDSHAKE,
+    ['>', 'PA', 1, 1, { payload: REQUEST }],
+    ['>', 'PA', 1, 1, { payload: REQUEST }],
+    ['<', 'PA', 1, 1 + REQUEST.length, { payload: ANSWER }],
+  );
+  const [connection] = connections(await readCapture(file));
+  expect(connection!.analysis).toEqual({ retransmission: 1 });
+  expect(connection!.http).toMatchObject([{ request: { packets: [4] }, response: { packets: [6] } }]);
+});
