@@ -142,3 +142,9 @@ const special: readonly (readonly [Subnet | undefined, string])[] = (
 export function specialUse(subnet: Subnet): string | undefined {
   return special.find(([range]) => range !== undefined && overlaps(range, subnet))?.[1];
 }
+
+/** `192.168.11.107:80` or `[fd00::1]:80` (RFC 3986 section 3.2.2); without a port only IPv6's brackets are added. */
+export function addressPort(address: string, port?: number): string {
+  const host = address.includes(':') ? `[${address}]` : address;
+  return port === undefined ? host : `${host}:${port}`;
+}

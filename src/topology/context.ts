@@ -39,7 +39,8 @@ export class Context {
     const found = things.get(name);
     if (found !== undefined) return found;
     const known = this.removed.some(
-      (gone) => gone.length <= home.length + 1 && [...home, name].every((part, at) => (gone[at] ?? part) === part),
+      (gone) =>
+        gone.length <= home.length + 1 && [...home, name].every((part, at) => (gone[at] ?? part) === part),
     );
     if (known) return undefined;
     const names = [...things.keys()];

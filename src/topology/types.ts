@@ -105,7 +105,7 @@ export interface Real {
 export interface VirtualService {
   readonly protocol: 'tcp' | 'udp';
   readonly port: number;
-  /** IPVS scheduler's short name (`rr`, `lc`, ...), or nginx's method (`rr`, `least_conn`, `ip_hash`). */
+  /** The method's own word, one of `SCHEDULERS`: IPVS's short name (`rr`, `lc`, ...), or nginx's (`rr`, `least_conn`, ...). */
   readonly scheduler: string;
   /** Seconds that a client stays on its real server; 0: none. */
   readonly persistence: number;
@@ -173,7 +173,7 @@ export interface Topology {
   readonly name: string;
   readonly title: string;
   readonly description: string;
-  /** `auto` lets lblab choose the kernel that has what the topology needs. */
+  /** Memory of the user-mode kernel, where the lab runs in one, in MiB. */
   readonly kernel: { readonly memory: number };
   readonly segments: readonly Segment[];
   readonly nodes: readonly Node[];

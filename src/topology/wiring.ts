@@ -50,7 +50,11 @@ export function resolveSegments(declared: Declared['segments'], context: Context
       const subnet = resolveSubnet(text, at, context);
       if (subnet === undefined) continue;
       if (subnets.some((other) => other.ip.family === subnet.ip.family)) {
-        context.report(at, `a second IPv${subnet.ip.family} subnet (got ${show(text)})`, 'a segment has one of each family');
+        context.report(
+          at,
+          `a second IPv${subnet.ip.family} subnet (got ${show(text)})`,
+          'a segment has one of each family',
+        );
         continue;
       }
       const other = taken.find((each) => overlaps(each.subnet, subnet));
@@ -87,7 +91,11 @@ function resolveSubnet(text: string, path: Path, context: Context): Subnet | und
   }
   const base = network(subnet);
   if (base.ip.value !== subnet.ip.value) {
-    return context.report(path, `a subnet has no host bits (got ${show(text)})`, `did you mean ${formatSubnet(base)}?`);
+    return context.report(
+      path,
+      `a subnet has no host bits (got ${show(text)})`,
+      `did you mean ${formatSubnet(base)}?`,
+    );
   }
   const [low, high] = subnet.ip.family === 4 ? [8, 30] : [16, 126];
   if (subnet.prefix < low || subnet.prefix > high) {
@@ -128,7 +136,12 @@ export function resolveInterfaces(
   const sockets: Socket[] = [];
   for (const [node, { interfaces }] of Object.entries(nodes)) {
     if (Object.keys(interfaces).length === 0) {
-      context.absent(['nodes', node, 'interfaces'], `node ${node} has no interface`, 'write eth0: SEGMENT', true);
+      context.absent(
+        ['nodes', node, 'interfaces'],
+        `node ${node} has no interface`,
+        'write eth0: SEGMENT',
+        true,
+      );
     }
     for (const [name, value] of Object.entries(interfaces)) {
       const path: Path = ['nodes', node, 'interfaces', name];
@@ -150,13 +163,16 @@ export function resolveInterfaces(
       if (written?.address === undefined) continue;
       const list = typeof written.address === 'string' ? [written.address] : written.address;
       for (const [index, text] of list.entries()) {
-        const at =
-          typeof written.address === 'string' ? [...path, 'address'] : [...path, 'address', index];
+        const at = typeof written.address === 'string' ? [...path, 'address'] : [...path, 'address', index];
         const found = resolveAddress(text, wire, at, context);
         if (found === undefined) continue;
         const owner = used.get(formatIp(found.ip));
         if (owner !== undefined) {
-          context.report(at, `${formatIp(found.ip)} is already the address of ${owner}`, 'give each interface its own');
+          context.report(
+            at,
+            `${formatIp(found.ip)} is already the address of ${owner}`,
+            'give each interface its own',
+          );
           continue;
         }
         used.set(formatIp(found.ip), `${node}:${name}`);
@@ -225,7 +241,11 @@ function resolveAddress(
   }
   const taken = reserved(subnet, ip);
   if (taken !== undefined) {
-    return context.report(path, `${formatIp(ip)} is the ${taken} address of ${formatSubnet(subnet)}`, 'no host may have it');
+    return context.report(
+      path,
+      `${formatIp(ip)} is the ${taken} address of ${formatSubnet(subnet)}`,
+      'no host may have it',
+    );
   }
   return { ip, prefix: written?.prefix ?? subnet.prefix };
 }
@@ -246,7 +266,11 @@ function withMacs(
       if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac)) {
         context.report(at, `not a MAC address (got ${show(written)})`, 'write it like 02:00:00:00:00:68');
       } else if (Number.parseInt(mac.slice(0, 2), 16) % 2 === 1 || mac === '00:00:00:00:00:00') {
-        context.report(at, `no interface can have this MAC address (got ${show(written)})`, 'the first byte must be even: 02:...');
+        context.report(
+          at,
+          `no interface can have this MAC address (got ${show(written)})`,
+          'the first byte must be even: 02:...',
+        );
       }
       return mac;
     }
