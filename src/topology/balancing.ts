@@ -13,7 +13,7 @@ import type { Plug } from './wiring.ts';
 /** Methods that leave the packet's destination address and port alone: the backend owns the VIP too. */
 const DIRECT: readonly Method[] = ['ipvs-dsr', 'ipvs-tun', 'nft-dsr'];
 /** Methods that hand a frame to the backend's own MAC address. */
-const SAME_SEGMENT: readonly Method[] = ['ipvs-dsr', 'nft-dsr'];
+const SAME_SEGMENT: ReadonlySet<Method> = new Set(['ipvs-dsr', 'nft-dsr']);
 
 export interface Machines {
   readonly declared: Declared['nodes'];
@@ -303,7 +303,7 @@ function backendAddress(
       `${real.node} has no IPv${family ?? 4} address, which the VIP ${vip ?? ''} asks for`,
     );
   }
-  if (SAME_SEGMENT.includes(balancer.method) && !chosen.near && !balancer.unchecked) {
+  if (SAME_SEGMENT.has(balancer.method) && !chosen.near && !balancer.unchecked) {
     context.absent(
       path,
       `${balancer.method} hands frames to the backend's MAC address, and ${real.node} shares no segment with ${node}`,

@@ -3,7 +3,7 @@
 import { basename } from 'node:path';
 import { Context } from './context.ts';
 import { TopologyError } from './issues.ts';
-import type { Issue, Path } from './issues.ts';
+import type { Issue } from './issues.ts';
 import { resolve } from './resolve.ts';
 import { checkShape, toName } from './schema.ts';
 import { readSource } from './source.ts';
@@ -47,7 +47,7 @@ export function parseTopology(text: string | Uint8Array, file: string, options: 
   for (const { path, key, message, hint } of [...problems, ...context.problems]) {
     issues.push({
       file,
-      ...source.position(path as Path, key),
+      ...source.position(path, key),
       message,
       ...(hint === undefined ? {} : { hint }),
     });

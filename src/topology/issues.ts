@@ -59,8 +59,7 @@ export function show(value: unknown): string {
   }
   if (value === null || value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object') return 'a mapping';
-  return String(value as number | boolean);
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : 'a mapping';
 }
 
 /** `, did you mean` as a hint, when there is a near word; else the choices, when they are few. */

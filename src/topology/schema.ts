@@ -1,9 +1,8 @@
 // The shape of a topology file: keys, types, ranges, defaults that do not depend on anything else, and the words that explain them in
 // an editor. The only module that knows zod; whether names refer to something and addresses fit is left to resolving.
 import { z } from 'zod';
-import { show, suggest } from './issues.ts';
+import { complain } from './complaints.ts';
 import type { Path, Problem } from './issues.ts';
-import { nearest } from './nearest.ts';
 import { METHODS, SABOTAGES } from './types.ts';
 
 const ROLES = ['client', 'balancer', 'backend', 'router', 'dns', 'node'] as const;
@@ -46,10 +45,10 @@ export function toName(text: string): string {
     .replace(/-+$/, '');
 }
 
-const name = (kind: string) => z.string().regex(NAME, { error: (issue) => nameProblem(kind, issue.input) });
+const named = (kind: string) => z.string().regex(NAME, { error: (issue) => nameProblem(kind, issue.input) });
 
 const reserved = (kind: string, names: readonly string[]) =>
-  name(kind).refine((value) => !names.includes(value.toLowerCase()), {
+  named(kind).refine((value) => !names.includes(value.toLowerCase()), {
     error: what(`a ${kind} cannot have this name`, `reserved: ${names.join(', ')}`),
   });
 
@@ -58,13 +57,7 @@ const TAKEN = ['lo', 'all', 'default', 'tunl0', 'ip6tnl0', 'sit0', 'gre0', 'gret
 const interfaceName = z
   .string()
   .regex(/^[a-zA-Z][a-zA-Z0-9._-]*$/, { error: (issue) => nameProblem('interface', issue.input) })
-  .max(15, {
-    error: (issue) =>
-      what(
-        "an interface's name is too long",
-        `Linux allows 15 characters: ${show(String(issue.input).slice(0, 15))}`,
-      ),
-  })
+  .max(15, { error: what("an interface's name is too long", 'Linux allows 15 characters') })
   .refine((value) => !TAKEN.includes(value), {
     error: what('an interface cannot have this name', `Linux makes one itself: ${TAKEN.join(', ')}`),
   });
@@ -174,7 +167,7 @@ const httpd = z
   );
 
 const service = mapping({
-  name: name('service'),
+  name: named('service'),
   command,
   port: port.optional().describe('The port that the service listens on.'),
   ready: z
@@ -271,7 +264,7 @@ const directives = z
   .max(256);
 
 const nginx = mapping({
-  upstream: name('upstream').default('myapp1').describe("The upstream's name, which nginx sends as Host."),
+  upstream: named('upstream').default('myapp1').describe("The upstream's name, which nginx sends as Host."),
   'forwarded-for': z.boolean().default(true).describe("Send X-Forwarded-For with the client's address."),
   'http-version': z
     .union([z.enum(['1.0', '1.1']), z.literal(1), z.literal(1.1)])
@@ -368,16 +361,16 @@ const traffic = mapping({
 });
 
 const topology = mapping({
-  name: name('topology').optional().describe("Default: the file's name."),
+  name: named('topology').optional().describe("Default: the file's name."),
   title: line(200).default('').describe('One line that says what the lab is.'),
   description: text.default('').describe('What there is to learn from it.'),
-  segments: z.record(name('segment'), segment).describe('Ethernet segments by name.'),
+  segments: z.record(named('segment'), segment).describe('Ethernet segments by name.'),
   nodes: z
     .record(reserved('node', ['all', 'host', 'lab', 'localhost']), node)
     .describe('Machines by name, each a network namespace.'),
   balancer: balancer.optional(),
   captures: z
-    .record(name('capture'), capture)
+    .record(named('capture'), capture)
     .optional()
     .describe(
       'Where tcpdump listens; each writes NAME.pcap. Default: the interfaces of the balancer, the clients and the backends.',
@@ -400,6 +393,9 @@ export type DeclaredNode = Declared['nodes'][string];
 export type DeclaredInterface = DeclaredNode['interfaces'][string];
 export type DeclaredBalancer = NonNullable<Declared['balancer']>;
 
+/** What zod says is wrong. */
+export type ShapeIssue = z.core.$ZodIssue;
+
 /** JSON Schema (draft 2020-12) of the file format, with descriptions and defaults, for editors. */
 export function topologySchema(): object {
   return {
@@ -421,14 +417,14 @@ export function checkShape(data: unknown): {
 } {
   const first = topology.safeParse(data);
   if (first.success) return { problems: [], declared: first.data, removed: [] };
-  const problems = first.error.issues.flatMap((issue) => describe(issue, data, []));
+  const problems = first.error.issues.flatMap((issue) => complain(issue, data, []));
   const rest: unknown = structuredClone(data);
   const removed: Path[] = [];
   let result: z.ZodSafeParseResult<Declared> = first;
   for (let round = 0; round < 8 && !result.success; round++) {
     for (const issue of result.error.issues) {
-      const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
-      const keys = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...path, key]) : [path];
+      const path: Path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
+      const keys = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => path.concat(key)) : [path];
       for (const each of keys) {
         const gone = remove(rest, each);
         if (gone.length > 0) removed.push(gone);
@@ -441,167 +437,16 @@ export function checkShape(data: unknown): {
 
 /** Takes out what is at the path, or the list or parent it belongs to when it is not there; says what was taken out. */
 function remove(root: unknown, path: Path): Path {
-  const parents: Record<string, unknown>[] = [];
+  const parents: object[] = [];
   const keys: string[] = [];
   let at = root;
   for (const part of path) {
     if (typeof at !== 'object' || at === null || Array.isArray(at) || !Object.hasOwn(at, part)) break;
-    parents.push(at as Record<string, unknown>);
+    parents.push(at);
     keys.push(String(part));
-    at = parents.at(-1)?.[part];
+    at = Reflect.get(at, part);
   }
   const last = keys.at(-1);
   if (last !== undefined) Reflect.deleteProperty(parents.at(-1) ?? {}, last);
   return keys;
-}
-
-type ZodIssue = z.core.$ZodIssue;
-
-function lookUp(data: unknown, path: Path): unknown {
-  let at = data;
-  for (const part of path) {
-    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, part)) return undefined;
-    at = (at as Record<string | number, unknown>)[part];
-  }
-  return at;
-}
-
-function describe(issue: ZodIssue, data: unknown, base: Path): Problem[] {
-  const path = [...base, ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))];
-  const got = lookUp(data, path);
-  const name = path.at(-1);
-  const problem = (message: string, hint?: string, extra?: Partial<Problem>): Problem[] => [
-    { path, message, ...(hint === undefined ? {} : { hint }), ...extra },
-  ];
-  switch (issue.code) {
-    case 'unrecognized_keys': {
-      const known = issue.message.split(' ');
-      return issue.keys.flatMap((key) => ({
-        path: [...path, key],
-        key: true,
-        message: `unknown key ${show(key)}`,
-        ...hintOf(suggest(nearest(key, known), known)),
-      }));
-    }
-    case 'invalid_key':
-      return issue.issues.slice(0, 1).flatMap((inner) => {
-        const [message = '', hint] = inner.message.split('\n');
-        return problem(`${message} (got ${show(name)})`, hint, { key: true });
-      });
-    case 'invalid_union':
-      return union(issue, data, path, got);
-    case 'invalid_value': {
-      const values = issue.values.map(String);
-      const kind = typeof name === 'number' ? 'this' : String(name);
-      if (typeof got !== 'string')
-        return problem(`${kind} must be one of ${values.join(', ')} (got ${show(got)})`);
-      return problem(`unknown ${kind} (got ${show(got)})`, suggest(nearest(got, values), values));
-    }
-    case 'invalid_type':
-      return missingOrWrong(issue.expected, path, got);
-    case 'too_big':
-    case 'too_small':
-      return range(issue, path, got);
-    default: {
-      const [message = '', hint] = issue.message.split('\n');
-      return problem(`${labelled(message, name)} (got ${show(got)})`, hint);
-    }
-  }
-}
-
-const hintOf = (hint: string | undefined) => (hint === undefined ? {} : { hint });
-
-/** Messages that begin with a verb speak of the key. */
-function labelled(message: string, name: string | number | undefined): string {
-  return message.startsWith('must ')
-    ? `${typeof name === 'number' ? 'this' : String(name)} ${message}`
-    : message;
-}
-
-const KINDS: Readonly<Record<string, string>> = {
-  string: 'text',
-  number: 'a number',
-  int: 'a whole number',
-  boolean: 'true or false',
-  array: 'a list',
-  object: 'a mapping',
-  record: 'a mapping',
-  null: 'nothing',
-};
-
-function missingOrWrong(expected: string, path: Path, got: unknown): Problem[] {
-  const name = path.at(-1);
-  const label = name === undefined ? 'a topology' : typeof name === 'number' ? 'this' : String(name);
-  if (got === undefined) return [{ path, message: `${label} is missing` }];
-  const kind = KINDS[expected] ?? expected;
-  let hint: string | undefined;
-  if (expected === 'string' && (typeof got === 'number' || typeof got === 'boolean'))
-    hint = `write "${String(got)}"`;
-  if ((expected === 'number' || expected === 'int') && typeof got === 'string' && /^[0-9]+$/.test(got)) {
-    hint = `write ${got} without quotes`;
-  }
-  if (expected === 'boolean' && typeof got === 'string') {
-    if (/^(yes|on|y)$/i.test(got)) hint = 'write true';
-    if (/^(no|off|n)$/i.test(got)) hint = 'write false';
-  }
-  return [{ path, message: `${label} must be ${kind} (got ${show(got)})`, ...hintOf(hint) }];
-}
-
-function range(
-  issue: z.core.$ZodIssueTooBig | z.core.$ZodIssueTooSmall,
-  path: Path,
-  got: unknown,
-): Problem[] {
-  const name = path.at(-1);
-  const label = typeof name === 'number' ? 'this' : String(name);
-  const [limit, word] = issue.code === 'too_big' ? [issue.maximum, 'at most'] : [issue.minimum, 'at least'];
-  const [own, hint] = issue.message.split('\n');
-  if (hint !== undefined) return [{ path, message: `${own ?? ''} (got ${show(got)})`, hint }];
-  const unit = { string: ' characters', array: ' entries' }[issue.origin as string];
-  if (unit === undefined) {
-    return [{ path, message: `${label} must be ${word} ${String(limit)} (got ${show(got)})` }];
-  }
-  const size = (got as { length: number }).length;
-  return [
-    {
-      path,
-      message: `${label} must have ${word} ${String(limit)}${unit} (got ${issue.origin === 'array' ? size : show(got)})`,
-    },
-  ];
-}
-
-/** Only the branch that the value was meant for speaks: the one whose own type fits. */
-function union(issue: z.core.$ZodIssueInvalidUnion, data: unknown, path: Path, got: unknown): Problem[] {
-  const wrongType = (inner: ZodIssue) =>
-    inner.path.length === 0 &&
-    (inner.code === 'invalid_type' ||
-      (inner.code === 'invalid_value' && !inner.values.some((each) => typeof each === typeof got)));
-  const fitting = issue.errors.filter((inner) => !inner.some(wrongType));
-  const branch = fitting[0];
-  if (branch !== undefined) return branch.flatMap((inner) => describe(inner, data, path));
-  const expected = issue.errors.flatMap((inner) =>
-    inner
-      .filter(wrongType)
-      .flatMap((each) =>
-        each.code === 'invalid_type'
-          ? [each.expected as string]
-          : each.code === 'invalid_value'
-            ? each.values.map(String)
-            : [],
-      ),
-  );
-  const numeric = expected.find((each) => each === 'int' || each === 'number');
-  const [single] = missingOrWrong(
-    typeof got === 'string' && numeric !== undefined ? numeric : (expected[0] ?? 'value'),
-    path,
-    got,
-  );
-  const kinds = [...new Set(expected.map((each) => KINDS[each] ?? each))].filter(
-    (kind) => kind !== 'nothing',
-  );
-  if (single === undefined || got === undefined || got === null) {
-    return [{ path, message: `${String(path.at(-1))} is missing` }];
-  }
-  const label = typeof path.at(-1) === 'number' ? 'this' : String(path.at(-1));
-  return [{ ...single, message: `${label} must be ${kinds.join(' or ')} (got ${show(got)})` }];
 }

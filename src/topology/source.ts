@@ -1,7 +1,7 @@
 // The bytes of a topology file to plain data, with the way back from every value to its line and column. Knows YAML and what is
 // refused of it; what the data means is left to the schema and to resolving.
-import { isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, parseDocument } from 'yaml';
-import type { Node, Pair } from 'yaml';
+import { isAlias, isMap, isNode, isScalar, isSeq, Lexer, LineCounter, parseDocument } from 'yaml';
+import type { Node, Pair, Scalar } from 'yaml';
 import { show } from './issues.ts';
 import type { Path } from './issues.ts';
 
@@ -30,11 +30,6 @@ export interface Source {
 
 /** Reads a file's text; with problems, the data is not to be used. */
 export function readSource(input: string | Uint8Array): Source {
-  const refused = (message: string, hint?: string, at: Position = { line: 1, column: 1 }): Source => ({
-    data: undefined,
-    problems: [{ ...at, message, ...(hint === undefined ? {} : { hint }) }],
-    position: () => at,
-  });
   const bytes = typeof input === 'string' ? Buffer.byteLength(input) : input.length;
   if (bytes > MAX_BYTES) {
     return refused(`the file is too large (got ${bytes} bytes)`, 'a topology has at most 1 MiB');
@@ -74,10 +69,11 @@ export function readSource(input: string | Uint8Array): Source {
     schema: 'core',
     merge: false,
   });
-  const syntax = [...document.errors].sort((a, b) => a.pos[0] - b.pos[0]).slice(0, 1);
-  if (syntax.length > 0) {
-    const problems = syntax.map(({ code, message, pos }) => ({ ...at(pos[0]), ...explain(code, message) }));
-    return { data: undefined, problems, position: () => ({ line: 1, column: 1 }) };
+  // One mistake of syntax makes many errors: only the first is the user's.
+  const [first] = [...document.errors].sort((a, b) => a.pos[0] - b.pos[0]);
+  if (first !== undefined) {
+    const { message, hint } = explain(first.code, first.message);
+    return refused(message, hint, at(first.pos[0]));
   }
   const reader = new Reader(at);
   const data = reader.read(document.contents, 0, [], false);
@@ -85,6 +81,14 @@ export function readSource(input: string | Uint8Array): Source {
     data,
     problems: reader.problems,
     position: (path, key) => at(reader.offset(document.contents, path, key ?? false)),
+  };
+}
+
+function refused(message: string, hint?: string, at: Position = { line: 1, column: 1 }): Source {
+  return {
+    data: undefined,
+    problems: [{ ...at, message, ...(hint === undefined ? {} : { hint }) }],
+    position: () => at,
   };
 }
 
@@ -165,9 +169,8 @@ class Reader {
     this.at = at;
   }
 
-  read(node: unknown, depth: number, inside: readonly Node[], aliased: boolean): unknown {
-    if (this.stopped || node === null || node === undefined) return null;
-    const it = node as Node;
+  read(it: unknown, depth: number, inside: readonly Node[], aliased: boolean): unknown {
+    if (this.stopped || !isNode(it)) return null;
     if (++this.values > MAX_VALUES) {
       return this.stop(it, `more than ${MAX_VALUES} values, aliases written out`);
     }
@@ -193,50 +196,41 @@ class Reader {
     const result: Record<string, unknown> = {};
     const seen = new Map<string, Node>();
     for (const { key, value } of items) {
+      if (!isNode(key)) continue;
       const name = isScalar(key) ? key.value : undefined;
-      const node = key as Node;
+      const first = typeof name === 'string' ? seen.get(name) : undefined;
       if (typeof name !== 'string') {
+        const source = isScalar(key) ? (key.source ?? '') : undefined;
         this.refuse(
-          node,
-          `a key must be text (got ${isScalar(key) ? (key.source ?? show(name)) : 'something else'})`,
-          isScalar(key) && key.source !== undefined && key.source !== ''
-            ? `write "${key.source}"`
-            : undefined,
+          key,
+          `a key must be text (got ${source === undefined ? 'something else' : cut(source)})`,
+          source === undefined || source === '' ? undefined : `write ${show(source)}`,
         );
-        continue;
-      }
-      const first = seen.get(name);
-      if (name === '<<') {
-        this.refuse(node, 'merge keys (<<) are not part of YAML 1.2', 'repeat the keys, or use *alias');
+      } else if (name === '<<') {
+        this.refuse(key, 'merge keys (<<) are not part of YAML 1.2', 'repeat the keys, or use *alias');
       } else if (name === '__proto__') {
-        this.refuse(node, 'the key "__proto__" is reserved');
+        this.refuse(key, 'the key "__proto__" is reserved');
       } else if (first !== undefined) {
         const { line } = this.at(first.range?.[0] ?? 0);
-        this.refuse(node, `the key ${show(name)} is already given in line ${line}`, 'remove one of the two');
+        this.refuse(key, `the key ${show(name)} is already given in line ${line}`, 'remove one of the two');
       } else {
-        seen.set(name, node);
+        seen.set(name, key);
         result[name] = this.read(value, depth + 1, within, aliased);
       }
     }
     return result;
   }
 
-  private scalar(node: { value: unknown; source?: string; range?: readonly number[] | null }): unknown {
-    const { value, source } = node;
+  private scalar(node: Scalar): unknown {
+    const { value, source = '' } = node;
     // 0300, 0x50, 1e3, .inf and 0o17 mean different numbers to different readers.
-    if (
-      (typeof value === 'number' || typeof value === 'bigint') &&
-      !/^-?(0|[1-9][0-9]*)(\.[0-9]+)?$/.test(source ?? '')
-    ) {
-      return this.refuse(
-        node,
-        `a number must be written plainly (got ${source ?? String(value)})`,
-        Number.isFinite(value) && Math.abs(Number(value)) < 1e15
-          ? `write ${String(value)}, or "${source ?? ''}" for text`
-          : 'write digits',
-      );
-    }
-    return value;
+    if (typeof value !== 'number' || /^-?(0|[1-9][0-9]*)(\.[0-9]+)?$/.test(source)) return value;
+    const readable = Number.isFinite(value) && Math.abs(value) < 1e15;
+    return this.refuse(
+      node,
+      `a number must be written plainly (got ${cut(source)})`,
+      readable ? `write ${value}, or ${show(source)} for text` : 'write digits',
+    );
   }
 
   private refuse(node: { range?: readonly number[] | null }, message: string, hint?: string): null {
@@ -254,29 +248,37 @@ class Reader {
 
   /** The offset of what stands at `path`. */
   offset(root: unknown, path: Path, key: boolean): number {
-    let node = root as Node | null;
-    let offset = node?.range?.[0] ?? 0;
+    let node = root;
+    let offset = startOf(node) ?? 0;
     for (const [index, part] of path.entries()) {
-      if (isAlias(node)) node = this.targets.get(node) ?? null;
+      if (isAlias(node)) node = this.targets.get(node);
       if (isMap(node)) {
         const pair = node.items.find((item) => isScalar(item.key) && item.key.value === part);
         if (pair === undefined) return offset;
-        const value = pair.value as Node | null;
-        const keyOffset = (pair.key as Node).range?.[0] ?? offset;
-        const nothing = value === null || (isScalar(value) && value.value === null && !value.source);
-        offset = nothing || (key && index === path.length - 1) ? keyOffset : (value.range?.[0] ?? keyOffset);
-        // An entity with a problem of its own is named by its key, not by where its first line begins.
-        if (index === path.length - 1 && isMap(value) && !value.flow) offset = keyOffset;
+        const { key: name, value } = pair;
+        const last = index === path.length - 1;
+        const start = startOf(name) ?? offset;
+        const nothing = !isNode(value) || (isScalar(value) && value.value === null && value.source === '');
+        // Of an entity spread over several lines, its name is what says which one it is.
+        const named = last && (key || (isMap(value) && value.flow !== true));
+        offset = nothing || named ? start : (startOf(value) ?? start);
         node = value;
       } else if (isSeq(node)) {
-        const item = node.items[Number(part)] as Node | undefined;
-        if (item === undefined) return offset;
-        offset = item.range?.[0] ?? offset;
-        node = item;
+        node = node.items[Number(part)];
+        if (node === undefined) return offset;
+        offset = startOf(node) ?? offset;
       } else {
         return offset;
       }
     }
     return offset;
   }
+}
+
+function startOf(node: unknown): number | undefined {
+  return isNode(node) ? node.range?.[0] : undefined;
+}
+
+function cut(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }

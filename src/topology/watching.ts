@@ -1,0 +1,155 @@
+// What is asked of a lab and where one listens: captures and traffic.
+import { formatIp, parseIp } from './address.ts';
+import type { Machines } from './balancing.ts';
+import type { Context } from './context.ts';
+import { show, suggest } from './issues.ts';
+import type { Path } from './issues.ts';
+import { checkNames, parseUrl } from './names.ts';
+import { nearest } from './nearest.ts';
+import type { Declared } from './schema.ts';
+import type { Balancer, CapturePoint, Node, Traffic } from './types.ts';
+import { milliseconds } from './wiring.ts';
+import type { Plug } from './wiring.ts';
+
+export function resolveCaptures(
+  declared: Declared,
+  machines: Machines,
+  director: string | undefined,
+  context: Context,
+): CapturePoint[] {
+  if (declared.captures === undefined) return defaultCaptures(machines, director);
+  checkNames(declared.captures, ['captures'], context);
+  const nodes = new Map(Object.entries(declared.nodes));
+  const points: CapturePoint[] = [];
+  for (const [name, value] of Object.entries(declared.captures)) {
+    const path: Path = typeof value === 'string' ? ['captures', name] : ['captures', name, 'at'];
+    const { at, filter } = typeof value === 'string' ? { at: value, filter: '' } : value;
+    const [node = '', written, ...more] = at.split(':');
+    if (more.length > 0 || node === '' || written === '') {
+      context.report(path, `not a place to capture (got ${show(at)})`, 'write NODE:INTERFACE');
+      continue;
+    }
+    if (context.find(nodes, node, path, 'node', ['nodes']) === undefined) continue;
+    const interfaces = new Map(Object.entries(nodes.get(node)?.interfaces ?? {}));
+    const only = interfaces.size === 1 ? [...interfaces.keys()][0] : undefined;
+    if (written === undefined && only === undefined) {
+      context.absent(
+        path,
+        `${node} has several interfaces (got ${show(at)})`,
+        suggest(
+          undefined,
+          [...interfaces.keys()].map((each) => `${node}:${each}`),
+        ),
+      );
+      continue;
+    }
+    const device = written ?? only ?? '';
+    const home: Path = ['nodes', node, 'interfaces'];
+    if (
+      device !== 'lo' &&
+      context.find(interfaces, device, path, `interface of ${node}`, home) === undefined
+    ) {
+      continue;
+    }
+    points.push({ name, node, interface: device, filter });
+  }
+  return points;
+}
+
+/** The balancer's interfaces by their own names; clients and backends by theirs, their further interfaces with `-NAME`. */
+function defaultCaptures({ roles, plugs }: Machines, director: string | undefined): CapturePoint[] {
+  const points: CapturePoint[] = [];
+  const seen = new Set<string>();
+  const add = (node: string, plug: Plug, wish: string) => {
+    const clean = wish.replace(/[^a-zA-Z0-9-]/g, '-');
+    const name = seen.has(clean.toLowerCase()) ? `${node}-${clean}` : clean;
+    seen.add(name.toLowerCase());
+    points.push({ name, node, interface: plug.name, filter: '' });
+  };
+  const nodes = [...roles].filter(
+    ([name, role]) => name === director || role === 'client' || role === 'backend' || role === 'balancer',
+  );
+  const ordered = [
+    ...nodes.filter(([name]) => name === director),
+    ...nodes.filter(([name]) => name !== director),
+  ];
+  for (const [name] of ordered) {
+    for (const [index, plug] of (plugs.get(name) ?? []).entries()) {
+      add(name, plug, name === director ? plug.name : index === 0 ? name : `${name}-${plug.name}`);
+    }
+  }
+  return points;
+}
+
+export function resolveTraffic(
+  declared: Declared,
+  { roles }: Machines,
+  nodes: readonly Node[],
+  balancer: Balancer | undefined,
+  context: Context,
+): Traffic | undefined {
+  const { traffic } = declared;
+  const service = balancer?.services.find(({ protocol }) => protocol === 'tcp');
+  const port = service?.port === 80 ? '' : `:${service?.port ?? 80}`;
+  const host = balancer?.vip.includes(':') === true ? `[${balancer.vip}]` : balancer?.vip;
+  const usual = service === undefined || host === undefined ? undefined : `http://${host}${port}/`;
+  const every = [...roles].filter(([, role]) => role === 'client').map(([name]) => name);
+  if (traffic === undefined) {
+    if (usual === undefined || every.length === 0) return undefined;
+    return { clients: every, url: usual, requests: 10, concurrency: 1, timeout: 5, headers: [] };
+  }
+  const clients = typeof traffic.clients === 'string' ? [traffic.clients] : (traffic.clients ?? every);
+  const path: Path = ['traffic'];
+  const byName = new Map(nodes.map((node) => [node.name, node]));
+  for (const [index, name] of clients.entries()) {
+    if (traffic.clients === undefined) continue;
+    const at = typeof traffic.clients === 'string' ? [...path, 'clients'] : [...path, 'clients', index];
+    context.find(byName, name, at, 'node', ['nodes']);
+    if (clients.indexOf(name) !== index) context.report(at, `${name} is listed twice`);
+  }
+  if (clients.length === 0) context.absent(path, 'no node has role client', 'say which: clients: NAME', true);
+  if (traffic.url === undefined && usual === undefined) {
+    context.absent(
+      path,
+      'url is missing: there is no TCP service to take it from',
+      'write url: http://ADDRESS/',
+      true,
+    );
+  }
+  const url = traffic.url ?? usual ?? '';
+  const at = [...path, 'url'];
+  const parsed = parseUrl(url);
+  if (traffic.url !== undefined && parsed === undefined) {
+    context.report(
+      at,
+      `not an HTTP URL (got ${show(url)})`,
+      `write it like ${usual ?? 'http://192.168.11.107/'}`,
+    );
+  }
+  const asked = parseIp(parsed?.hostname.replace(/^\[|\]$/g, '') ?? '');
+  if (traffic.url !== undefined && asked !== undefined) {
+    const known = new Set([
+      ...(balancer === undefined ? [] : [balancer.vip]),
+      ...nodes.flatMap((node) =>
+        [...node.interfaces.flatMap((each) => each.addresses), ...node.loopback].map(
+          ({ address }) => address,
+        ),
+      ),
+    ]);
+    if (!known.has(formatIp(asked)) && !/^127\.|^::1$/.test(formatIp(asked))) {
+      context.absent(
+        at,
+        `no node has the address ${formatIp(asked)}`,
+        suggest(nearest(formatIp(asked), known)),
+      );
+    }
+  }
+  return {
+    clients,
+    url,
+    requests: traffic.requests,
+    concurrency: traffic.concurrency,
+    timeout: milliseconds(traffic.timeout) / 1000,
+    headers: Object.entries(traffic.headers).map(([name, value]) => [name, String(value)] as const),
+  };
+}
