@@ -140,6 +140,7 @@ export const nginx: BalancingMethod = {
   method: 'nginx',
   title: 'L7: nginx reads the request and asks a backend over a second connection',
   needs: () => ['nginx'],
+  modules: () => [],
   steps: nginxSteps(false),
   inspect: () => [],
   claims: (topology) => [
@@ -158,6 +159,7 @@ export const nginxStream: BalancingMethod = {
   method: 'nginx-stream',
   title: 'L4 proxy: nginx joins two TCP connections without reading what they carry',
   needs: () => ['nginx', 'nginx-stream'],
+  modules: () => [],
   steps: nginxSteps(true),
   inspect: () => [],
   claims: () => ['l7.vip', 'l7.source', 'l7.two-connections', 'l7.spread'],

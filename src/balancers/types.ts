@@ -15,6 +15,8 @@ export interface BalancingMethod {
   readonly title: string;
   /** Tools and kernel features beyond those every lab needs. */
   readonly needs: (topology: Topology) => readonly Need[];
+  /** Kernel modules that it takes, for a kernel that does not load them by itself. */
+  readonly modules: (balancer: Balancer) => readonly string[];
   /** What a node of the lab needs for this method; empty for nodes that the method leaves alone. */
   readonly steps: (node: string, balancer: Balancer, topology: Topology) => NodeSteps;
   /** Steps just before the captures start, such as forgetting neighbours so that ARP is seen. */

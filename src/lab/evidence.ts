@@ -1,6 +1,6 @@
 // Reads a round's evidence from a folder: pcaps, tcpdump's words, the clients' logs, the backends' access logs, tables. The same layout in
 // a lab's folder, in `captures/LAB`, and where an exported script ran.
-import { open, readdir, readFile, writeFile, mkdir, copyFile } from 'node:fs/promises';
+import { copyFile, mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readCapture } from '../pcap/index.ts';
 import type { Topology } from '../topology/types.ts';
@@ -174,6 +174,12 @@ export async function saveEvidence(from: string, to: string, evidence: Evidence)
     await writeFile(join(to, path), content);
   };
   await mkdir(to, { recursive: true });
+  // Only what an earlier round of ours left is replaced: the folder may be the user's own.
+  if ((await readText(join(to, 'topology.json'))) !== undefined) {
+    await Promise.all(
+      ['requests', 'tables', 'nodes'].map(async (name) => rm(join(to, name), { recursive: true, force: true })),
+    );
+  }
   const backendOf = new Map(evidence.requests?.map((request) => [`${request.client}/${request.number}`, request.backend]));
   await Promise.all([
     ...[...evidence.captures.keys()].flatMap((name) => [

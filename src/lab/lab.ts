@@ -30,6 +30,8 @@ export interface Host {
   readonly uid: number;
   readonly gid: number;
   readonly pid: number;
+  /** PATH for the programs of labs. */
+  readonly path: string;
   readonly now: () => number;
   readonly randomId: () => string;
 }
@@ -40,6 +42,8 @@ export interface UpOptions {
   readonly topologyFile: string;
   readonly name: string;
   readonly kernel: Kernel;
+  /** The CPU that a user-mode kernel is pinned to. */
+  readonly cpu?: number;
   /** Folders that the lab's programs read. */
   readonly visible: readonly string[];
   /** Seconds that a step, or the sandbox's start, may take. */
@@ -74,7 +78,7 @@ export function stagesOf(plan: Plan, names: readonly Stage['name'][]): Stage[] {
 /** Builds a lab and starts its services in `dir`. Throws StepError or SandboxError, with nothing left behind but the folder. */
 async function build(options: UpOptions, dir: string): Promise<Lab> {
   const { host, topology, name } = options;
-  const plan = buildPlan(topology, name);
+  const plan = buildPlan(topology, name, { kernel: options.kernel });
   const uuid = host.randomId();
   await Promise.all([writeFile(sandboxFiles(dir).hosts, hostsFile(topology)), writeFiles(dir, plan.stages)]);
   const sandbox = await startSandbox({
@@ -85,6 +89,8 @@ async function build(options: UpOptions, dir: string): Promise<Lab> {
     visible: options.visible,
     uuid,
     memory: topology.kernel.memory,
+    cpu: options.cpu ?? 0,
+    path: host.path,
     seconds: options.timeout,
   });
   const { client } = sandbox;
@@ -208,7 +214,7 @@ lblab down ${name} removes what is left`);
     name,
     dir,
     topology: record.topology,
-    plan: buildPlan(record.topology, name),
+    plan: buildPlan(record.topology, name, { kernel: record.kernel }),
     kernel: record.kernel,
     client,
     pid: record.pid,

@@ -238,14 +238,33 @@ export function trafficStage(topology: Topology, options?: Partial<TrafficOption
   return { name: 'traffic', title: 'Requests', steps };
 }
 
+export interface PlanOptions extends Partial<TrafficOptions> {
+  /** On a user-mode kernel the modules that the lab needs are loaded in one go. */
+  readonly kernel?: 'host' | 'uml';
+}
+
+function modules(topology: Topology): Stage {
+  const { balancer } = topology;
+  const netem = topology.nodes.some((node) => node.interfaces.some((link) => link.link !== undefined));
+  const names = [
+    'veth',
+    'bridge',
+    ...(netem ? ['sch_netem'] : []),
+    ...(balancer === undefined ? [] : methodOf(balancer.method).modules(balancer)),
+  ];
+  const step = command('modules', ['guest/modprobe', '-a', ...names], 'Kernel modules, all in one go');
+  return { name: 'sandbox', title: 'Kernel modules', steps: [{ ...step, part: 'sandbox' }] };
+}
+
 /** The whole plan of a lab, with one round of captures and requests. */
-export function buildPlan(topology: Topology, lab: string, options?: Partial<TrafficOptions>): Plan {
+export function buildPlan(topology: Topology, lab: string, options?: PlanOptions): Plan {
   const balancer = topology.balancer;
   return {
     schema: 'lblab/plan@1',
     lab,
     topology: topology.name,
     stages: [
+      ...(options?.kernel === 'uml' ? [modules(topology)] : []),
       wire(topology, lab),
       {
         name: 'nodes',

@@ -13,7 +13,7 @@ function apacheConf(node: string, httpd: Httpd): string {
     ...httpd.ports.map((port) => `Listen ${port}`),
     'PidFile apache.pid',
     'DefaultRuntimeDir .',
-    'ErrorLog /dev/stderr',
+    'ErrorLog error.log',
     ...['mpm_event', 'authz_core', 'dir'].map((name) => `LoadModule ${name}_module ${APACHE_MODULES}/mod_${name}.so`),
     'StartServers 1',
     'ServerLimit 2',

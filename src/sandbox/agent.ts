@@ -3,7 +3,7 @@
 //   keeper   in front of a user-mode kernel: starts the kernel and passes requests on to the guest
 //   guest    in the user-mode kernel, at the other end of its serial line
 // Until the lab is committed as up, the end of the control socket (descriptor 3) is the end of the sandbox.
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, mkdirSync, symlinkSync } from 'node:fs';
 import { createServer, Socket } from 'node:net';
 import { attach, NotReady, runToEnd, Service, type Attached } from './processes.ts';
 import {
@@ -216,7 +216,9 @@ async function keeper(socketPath: string, consolePath: string, argv: readonly st
   guest.once('exit', end);
 }
 
-function guest(line: string): void {
+function guest(line: string, netnsFolder: string): void {
+  mkdirSync(`/run/${netnsFolder}`, { recursive: true });
+  symlinkSync(netnsFolder, '/run/netns');
   const output = createWriteStream(line);
   const agent = new Agent((channel, id, reply, data) => {
     output.write(encode({ channel, id, message: reply }, data));
@@ -236,5 +238,5 @@ process.on('SIGPIPE', () => {});
 process.on('SIGHUP', () => {});
 if (part === 'host') host(rest[0]!);
 else if (part === 'keeper') await keeper(rest[0]!, rest[1]!, rest.slice(2));
-else if (part === 'guest') guest(rest[0]!);
+else if (part === 'guest') guest(rest[0]!, rest[1]!);
 else throw new Error(`unknown part ${part}`);

@@ -1,5 +1,5 @@
 // The walls of a sandbox: namespaces of its own in which the machine's files are read-only and only the lab's folder can be written.
-// Bubblewrap builds them (recursive read-only binds with every mount's locked flags kept, a reaping PID 1), with root and without.
+// Bubblewrap builds them (recursive read-only binds with every mount's locked flags kept), with root and without.
 import { dirname, sep } from 'node:path';
 
 export interface Walls {
@@ -15,6 +15,8 @@ export interface Walls {
   readonly netnsFolder: string;
   /** A file that takes the place of /etc/hosts. */
   readonly hosts: string;
+  /** PATH of the programs inside. */
+  readonly path: string;
 }
 
 /** What a lab as real root may do. Not among them: loading modules, raw I/O, device nodes, the clock, rebooting. */
@@ -57,7 +59,9 @@ export function enclose(walls: Walls, argv: readonly string[]): string[] {
     '--unshare-ipc',
     '--unshare-uts',
     ...['--ro-bind', '/', '/'],
-    ...['--dev', '/dev'],
+    // For a plain user bwrap's own /dev would take a second user namespace, in which network namespaces cannot be mounted. What such a
+    // user may do to the machine's devices is the same inside as outside.
+    ...(walls.root ? ['--dev', '/dev'] : ['--dev-bind', '/dev', '/dev']),
     ...['--proc', '/proc'],
     ...PRIVATE.flatMap((mount) => ['--tmpfs', mount]),
     ...['--dir', `/run/${walls.netnsFolder}`],
@@ -66,10 +70,16 @@ export function enclose(walls: Walls, argv: readonly string[]): string[] {
     ...['--bind', walls.dir, walls.dir],
     ...['--ro-bind-try', walls.hosts, '/etc/hosts'],
     ...(walls.root ? CAPABILITIES.flatMap((capability) => ['--cap-add', capability]) : ['--cap-add', 'ALL']),
+    ...['--setenv', 'PATH', walls.path],
+    ...['--setenv', 'TMPDIR', '/tmp'],
     ...['--hostname', 'lblab'],
     ...['--chdir', walls.dir],
     ...['--info-fd', '4'],
+    // PID 1 is a shell that waits for the agent and reaps what is orphaned meanwhile. When the agent ends, so does it, and with it all that
+    // is in the pid namespace. bwrap's own PID 1 would wait for every process to end by itself.
+    '--as-pid-1',
     '--',
+    ...['sh', '-c', '"$@"; exit', 'sh'],
     ...argv,
   ];
 }

@@ -1,13 +1,13 @@
 // Makes a sandbox: starts its walls with the agent inside, waits until the agent answers, and sees to it that a sandbox that cannot start
 // says why.
-import { execa } from 'execa';
+import { spawn } from 'node:child_process';
 import { openSync, closeSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SandboxClient, SandboxError } from './client.ts';
-import { enclose, foldersOf, type Walls } from './enclosure.ts';
+import { enclose, foldersOf, hidden, type Walls } from './enclosure.ts';
 
 export type Kernel = 'host' | 'uml';
 
@@ -22,7 +22,11 @@ export interface StartOptions {
   /** Names the folder under /run that the network namespaces are mounted in. */
   readonly uuid: string;
   /** Bytes of memory of a user-mode kernel. */
-  readonly memory: string;
+  readonly memory: number;
+  /** The CPU that a user-mode kernel is pinned to: its processes are the machine's, and switching CPUs costs it half its speed. */
+  readonly cpu: number;
+  /** Where programs are looked for. */
+  readonly path: string;
   /** Limit for the start, in seconds. */
   readonly seconds: number;
 }
@@ -61,63 +65,69 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
     visible: [...options.visible, ...foldersOf(process.execPath), resolve(AGENT, '../..')],
     netnsFolder: `lblab-${options.uuid}`,
     hosts: files.hosts,
+    path: options.path,
   };
   const inner =
     options.kernel === 'host'
       ? [process.execPath, AGENT, 'host', files.socket]
-      : await (await import('./uml.ts')).keeperCommand(options, files, hiddenFolders(walls));
+      : await umlKeeper(options, walls);
   const argv = enclose(walls, inner);
   await writeFile(files.log, '');
   const log = openSync(files.log, 'a');
-  const child = execa(argv[0]!, argv.slice(1), {
+  const child = spawn(argv[0]!, argv.slice(1), {
     stdio: ['ignore', log, log, 'pipe', 'pipe'],
     cwd: options.dir,
     // The sandbox may outlive this process (`up`); until then its control socket's end is what ends it.
     detached: true,
-    cleanup: false,
-    reject: false,
-    buffer: false,
   });
   closeSync(log);
   child.unref();
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(`could not be started: ${error.message}`));
+    child.once('exit', (code, signal) => resolve(`ended while starting (${signal ?? `exit code ${code}`})`));
+  });
   const control = child.stdio[3] as unknown as Socket;
-  const info = child.stdio[4] as unknown as Socket;
   const client = new SandboxClient(control);
-  const pid = firstPid(info);
+  const pid = firstPid(child.stdio[4] as unknown as Socket);
   const limit = new AbortController();
-  const outcome = await Promise.race([
-    client.hello().then(() => 'up' as const),
-    child.then((result) => result),
-    new Promise<'late'>((done) => {
-      const timer = setTimeout(() => done('late'), options.seconds * 1000);
-      limit.signal.addEventListener('abort', () => clearTimeout(timer));
-    }),
-  ]);
+  const late = new Promise<string>((resolve) => {
+    const timer = setTimeout(() => resolve(`did not start within ${options.seconds} s`), options.seconds * 1000);
+    limit.signal.addEventListener('abort', () => clearTimeout(timer));
+  });
+  const failure = await Promise.race([client.hello().then(() => undefined), ended, late]);
   limit.abort();
-  if (outcome !== 'up') {
+  if (failure !== undefined) {
+    child.ref();
     client.release();
-    const words = await lastWords(options.dir);
-    const what =
-      outcome === 'late'
-        ? `did not start within ${options.seconds} s`
-        : outcome.exitCode === undefined
-          ? (outcome.shortMessage ?? 'could not be started')
-          : `ended while starting (exit code ${outcome.exitCode})`;
-    throw new SandboxError(`the sandbox ${what}${words}`);
+    await ended;
+    throw new SandboxError(`the sandbox ${failure}${await lastWords(options.dir)}`);
   }
   return {
     client,
     kernel: options.kernel,
     pid: await pid,
     destroy: async () => {
+      child.ref();
       control.destroy();
-      await child;
+      await ended;
     },
   };
 }
 
-function hiddenFolders(walls: Walls): readonly string[] {
-  return [...walls.visible, walls.dir];
+/** Loaded only when needed: most sandboxes are on this machine's kernel. */
+async function umlKeeper(options: StartOptions, walls: Walls): Promise<string[]> {
+  const { prepareGuest } = await import('./uml.ts');
+  const files = sandboxFiles(options.dir);
+  const kernel = await prepareGuest({
+    dir: options.dir,
+    node: process.execPath,
+    agent: AGENT,
+    netnsFolder: walls.netnsFolder,
+    visible: hidden([...walls.visible, walls.dir]).filter((path) => path !== walls.dir),
+    memory: options.memory,
+    cpu: options.cpu,
+  });
+  return [process.execPath, AGENT, 'keeper', files.socket, files.console, ...kernel];
 }
 
 /** The last lines that the sandbox's own programs wrote, to put behind an error. */

@@ -143,7 +143,7 @@ function resolveVip(
     const segment = client === undefined ? undefined : plugs.get(client)?.[0]?.segment;
     const plug = own.find((each) => each.segment === segment) ?? own[0];
     const vip = plug?.addresses[0]?.address;
-    return vip ?? context.absent(['balancer'], 'no address can be the VIP', 'write vip: ADDRESS', true);
+    return vip ?? context.follows(['balancer'], 'no address can be the VIP', 'write vip: ADDRESS', true);
   }
   const ip = parseIp(balancer.vip);
   if (ip === undefined) {
@@ -298,13 +298,13 @@ function backendAddress(
   }
   const chosen = candidates.find(({ near }) => near) ?? candidates[0];
   if (chosen === undefined) {
-    return context.absent(
+    return context.follows(
       path,
       `${real.node} has no IPv${family ?? 4} address, which the VIP ${vip ?? ''} asks for`,
     );
   }
   if (SAME_SEGMENT.has(balancer.method) && !chosen.near && !balancer.unchecked) {
-    context.absent(
+    context.follows(
       path,
       `${balancer.method} hands frames to the backend's MAC address, and ${real.node} shares no segment with ${node}`,
       `plug ${real.node} into ${[...own].join(' or ')}, or say unchecked: true to see it fail`,

@@ -28,6 +28,16 @@ export class Context {
     return this.partial ? undefined : this.report(path, message, hint, key);
   }
 
+  /** Something that follows from how things are wired, so it is told only when nothing about the wiring was wrong. */
+  follows(path: Path, message: string, hint?: string, key = false): undefined {
+    const wiring = this.problems.some(
+      (problem) =>
+        problem.path[0] === 'segments' ||
+        problem.path.some((part) => /^(interfaces|gateway|routes)$/.test(String(part))),
+    );
+    return wiring ? undefined : this.absent(path, message, hint, key);
+  }
+
   /** The thing of this name, or a report with the nearest name. `home` is where such things are declared. */
   find<Thing>(
     things: ReadonlyMap<string, Thing>,

@@ -218,7 +218,7 @@ function nextHops(
     const address = formatIp(ip);
     if (!own.some((plug) => plug.ips.some((each) => contains(each, ip)))) {
       const subnets = own.flatMap((plug) => plug.ips.map((each) => formatSubnet(network(each))));
-      context.absent(
+      context.follows(
         path,
         `${hop} is on none of the subnets of ${name}`,
         suggest(undefined, [...new Set(subnets)]),
@@ -232,7 +232,7 @@ function nextHops(
       context.report(path, `${hop} is an address of ${name} itself`, 'a next hop is another node');
       return [];
     }
-    if (owner === undefined && !extra.has(address)) context.absent(path, `no node has the address ${hop}`);
+    if (owner === undefined && !extra.has(address)) context.follows(path, `no node has the address ${hop}`);
     return [address];
   }
   if (context.find(new Map(Object.entries(declared)), hop, path, 'node', ['nodes']) === undefined) return [];
@@ -251,7 +251,7 @@ function nextHops(
     });
     if (found.length > 0) return found;
   }
-  context.absent(
+  context.follows(
     path,
     `${name} and ${hop} share no segment (got ${show(hop)})`,
     `${name} is on ${own.map(({ segment }) => segment).join(', ')}`,

@@ -93,7 +93,7 @@ function checkReach(
       const why = unreachable(hops, balancer.node, real.node, real.address);
       if (why === undefined) continue;
       const at = list?.findIndex((entry) => (typeof entry === 'string' ? entry : entry.node) === real.node);
-      context.absent(
+      context.follows(
         at === undefined ? ['balancer'] : [...base, at],
         `the balancer ${balancer.node} cannot reach ${real.node} at ${real.address}: ${why}`,
         'say unchecked: true to see it fail',
@@ -105,7 +105,7 @@ function checkReach(
     if (role !== 'client' || extra.get(balancer.vip) === name) continue;
     const why = unreachable(hops, name, balancer.node, balancer.vip, extra);
     if (why === undefined) continue;
-    context.absent(
+    context.follows(
       ['nodes', name],
       `the client ${name} cannot reach the VIP ${balancer.vip}: ${why}`,
       'say unchecked: true in balancer to see it fail',

@@ -16,22 +16,26 @@ function mapping<const Shape extends z.core.$ZodLooseShape>(shape: Shape) {
 
 const NAME = /^[a-zA-Z]([a-zA-Z0-9-]{0,29}[a-zA-Z0-9])?$/;
 
-const what = (message: string, hint?: string) => (hint === undefined ? message : `${message}\n${hint}`);
+/** A message of our own: what is wrong and, after a line break, what to do. One that begins with `must` is about the key. */
+const what = (message: string, hint = '') => `${message}
+${hint}`;
 
 /** Why a text is no name, and what it may have been meant to be. */
 function nameProblem(kind: string, value: unknown): string {
   const text = typeof value === 'string' ? value : '';
   const slug = toName(text);
   const hint = slug === '' || slug === text ? undefined : `write ${slug}`;
-  if (text === '') return what(`a ${kind}'s name is empty`);
+  const subject = `${kind === 'interface' ? 'an' : 'a'} ${kind}'s name`;
+  if (text === '') return what(`${subject} is empty`);
   if (text.length > 31)
-    return what(`a ${kind}'s name is too long`, 'it is part of file names: at most 31 characters');
-  if (text.startsWith('-')) return what(`a ${kind}'s name must not look like an option`, hint);
-  if (/[/\\]|^\.+/.test(text)) return what(`a ${kind}'s name must not be a path`, hint);
-  if (/[;&|<>$`'"(){}*?[\]!#~\n]/.test(text))
-    return what(`a ${kind}'s name must not hold shell syntax`, hint);
+    return what(`${subject} is too long`, 'it is part of file names: at most 31 characters');
+  if (/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(text))
+    return what(`${subject} must not hold control characters`, hint);
+  if (text.startsWith('-')) return what(`${subject} must not look like an option`, hint);
+  if (/[/\\]|^\.+/.test(text)) return what(`${subject} must not be a path`, hint);
+  if (/[;&|<>$`'"(){}*?[\]!#~\n]/.test(text)) return what(`${subject} must not hold shell syntax`, hint);
   return what(
-    `a ${kind}'s name has letters, digits and "-" inside, and begins with a letter`,
+    `${subject} has letters, digits and "-" inside, and begins with a letter`,
     hint ?? 'for example lb1',
   );
 }
@@ -90,10 +94,16 @@ const environment = z
   )
   .describe('Environment variables.');
 
-const duration = (examples: string) =>
-  z.string().regex(/^(0|[1-9][0-9]{0,5})(\.[0-9]{1,3})?(ms|s|m)$/, {
-    error: what('a duration has a unit, ms, s or m', `for example ${examples}`),
-  });
+/** Text that must look one way, so a bare number is told the same as a wrong text. */
+const like = (pattern: RegExp, message: string, hint: string) =>
+  z.string({ error: what(message, hint) }).regex(pattern, { error: what(message, hint) });
+
+const duration = (example: string) =>
+  like(
+    /^(0|[1-9][0-9]{0,5})(\.[0-9]{1,3})?(ms|s|m)$/,
+    'a duration has a unit, ms, s or m',
+    `for example ${example}`,
+  );
 
 const command = z
   .union([line(), z.array(line()).min(1).max(256)])
@@ -115,18 +125,18 @@ const segment = z
 
 const link = mapping({
   delay: duration('5ms').optional().describe('Added to what the node sends, e.g. 5ms.'),
-  loss: z
-    .string()
-    .regex(/^(100|[0-9]{1,2}(\.[0-9]{1,4})?)%$/, {
-      error: what('loss is a share in per cent, 0% to 100%', 'for example 1%'),
-    })
+  loss: like(
+    /^(100|[0-9]{1,2}(\.[0-9]{1,4})?)%$/,
+    'loss is a share in per cent, 0% to 100%',
+    'for example 1%',
+  )
     .optional()
     .describe('Share of the packets that the node sends which are lost, e.g. 1%.'),
-  rate: z
-    .string()
-    .regex(/^[1-9][0-9]{0,5}(\.[0-9]{1,3})?[kmg]bit$/, {
-      error: what('a rate has a unit, kbit, mbit or gbit', 'for example 10mbit'),
-    })
+  rate: like(
+    /^[1-9][0-9]{0,5}(\.[0-9]{1,3})?[kmg]bit$/,
+    'a rate has a unit, kbit, mbit or gbit',
+    'for example 10mbit',
+  )
     .optional()
     .describe('What the node can send, e.g. 10mbit.'),
 }).describe('Impairment of this link.');
@@ -267,7 +277,7 @@ const nginx = mapping({
   upstream: named('upstream').default('myapp1').describe("The upstream's name, which nginx sends as Host."),
   'forwarded-for': z.boolean().default(true).describe("Send X-Forwarded-For with the client's address."),
   'http-version': z
-    .union([z.enum(['1.0', '1.1']), z.literal(1), z.literal(1.1)])
+    .union([z.enum(['1.0', '1.1']), z.literal(1), z.literal(1.1)], { error: what('must be "1.0" or "1.1"') })
     .default('1.0')
     .describe('HTTP version towards the backends.'),
   'sticky-cookie': z
@@ -377,11 +387,7 @@ const topology = mapping({
     ),
   traffic: traffic.optional().describe('What the clients ask for.'),
   kernel: mapping({
-    memory: z
-      .string()
-      .regex(/^[1-9][0-9]{0,5}[MG]$/, {
-        error: what('memory is a number of megabytes or gigabytes', 'for example 256M'),
-      })
+    memory: like(/^[1-9][0-9]{0,5}[MG]$/, 'memory is a number of megabytes or gigabytes', 'for example 256M')
       .default('256M')
       .describe('Memory of the user-mode kernel, where one is used.'),
   }).prefault({}),

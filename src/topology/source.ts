@@ -76,7 +76,7 @@ export function readSource(input: string | Uint8Array): Source {
     return refused(message, hint, at(first.pos[0]));
   }
   const reader = new Reader(at);
-  const data = reader.read(document.contents, 0, [], false);
+  const data = reader.read(document.contents, 0, [], undefined);
   return {
     data,
     problems: reader.problems,
@@ -169,30 +169,45 @@ class Reader {
     this.at = at;
   }
 
-  read(it: unknown, depth: number, inside: readonly Node[], aliased: boolean): unknown {
+  read(it: unknown, depth: number, inside: readonly Node[], alias: Node | undefined): unknown {
     if (this.stopped || !isNode(it)) return null;
     if (++this.values > MAX_VALUES) {
-      return this.stop(it, `more than ${MAX_VALUES} values, aliases written out`);
+      return this.stop(alias ?? it, `more than ${MAX_VALUES} values, aliases written out`);
     }
-    if (depth > MAX_DEPTH) return this.stop(it, `nested deeper than ${MAX_DEPTH} levels`);
+    if (depth > MAX_DEPTH) return this.stop(alias ?? it, `nested deeper than ${MAX_DEPTH} levels`);
     if (isAlias(it)) {
       const target = this.targets.get(it) ?? this.anchors.get(it.source);
-      if (target === undefined) return this.refuse(it, `no anchor for the alias ${show(it.source)}`);
+      if (target === undefined)
+        return this.refuse(
+          it,
+          `there is no anchor &${cut(it.source)}`,
+          'an anchor stands before its aliases',
+        );
       if (inside.includes(target))
         return this.refuse(it, `the alias ${show(it.source)} stands inside its own anchor`);
       this.targets.set(it, target);
-      return this.read(target, depth, inside, true);
+      return this.read(target, depth, inside, alias ?? it);
     }
-    if ('anchor' in it && typeof it.anchor === 'string' && !aliased) this.anchors.set(it.anchor, it);
+    if ('anchor' in it && typeof it.anchor === 'string' && alias === undefined)
+      this.anchors.set(it.anchor, it);
     if (it.tag !== undefined)
-      return this.refuse(it, `a tag (got ${show(it.tag)})`, 'a topology has no tags: remove it');
+      return this.refuse(
+        it,
+        `a tag (got ${show(it.tag.replace('tag:yaml.org,2002:', '!!'))})`,
+        'a topology has no tags: remove it',
+      );
     const within = [...inside, it];
-    if (isSeq(it)) return it.items.map((item) => this.read(item, depth + 1, within, aliased));
-    if (isMap(it)) return this.map(it.items, depth, within, aliased);
+    if (isSeq(it)) return it.items.map((item) => this.read(item, depth + 1, within, alias));
+    if (isMap(it)) return this.map(it.items, depth, within, alias);
     return isScalar(it) ? this.scalar(it) : null;
   }
 
-  private map(items: readonly Pair[], depth: number, within: readonly Node[], aliased: boolean): unknown {
+  private map(
+    items: readonly Pair[],
+    depth: number,
+    within: readonly Node[],
+    alias: Node | undefined,
+  ): unknown {
     const result: Record<string, unknown> = {};
     const seen = new Map<string, Node>();
     for (const { key, value } of items) {
@@ -215,7 +230,7 @@ class Reader {
         this.refuse(key, `the key ${show(name)} is already given in line ${line}`, 'remove one of the two');
       } else {
         seen.set(name, key);
-        result[name] = this.read(value, depth + 1, within, aliased);
+        result[name] = this.read(value, depth + 1, within, alias);
       }
     }
     return result;

@@ -137,7 +137,7 @@ export function resolveTraffic(
       ),
     ]);
     if (!known.has(formatIp(asked)) && !/^127\.|^::1$/.test(formatIp(asked))) {
-      context.absent(
+      context.follows(
         at,
         `no node has the address ${formatIp(asked)}`,
         suggest(nearest(formatIp(asked), known)),

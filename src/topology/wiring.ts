@@ -255,7 +255,7 @@ function withMacs(
   sockets: readonly Socket[],
   context: Context,
 ): Map<string, Plug[]> {
-  const owners = new Map<string, string>();
+  const owners = new Map<string, Socket>();
   const plugs = new Map<string, Plug[]>(Object.keys(nodes).map((name) => [name, []]));
   let counter = 0;
   const macOf = (socket: Socket): string => {
@@ -282,15 +282,15 @@ function withMacs(
     const mac = macOf(socket);
     const owner = owners.get(mac);
     if (owner !== undefined) {
-      const written = socket.written?.mac !== undefined;
+      // Of a written and an assigned one, the written is the mistake.
+      const [wrong, other] = socket.written?.mac === undefined ? [owner, socket] : [socket, owner];
       context.report(
-        written ? [...socket.path, 'mac'] : socket.path,
-        `${mac} is already the MAC address of ${owner}`,
+        [...wrong.path, 'mac'],
+        `${mac} is already the MAC address of ${other.node}:${other.name}`,
         'give each interface its own',
-        !written,
       );
     }
-    owners.set(mac, `${socket.node}:${socket.name}`);
+    owners.set(mac, socket);
     const link = toLink(socket.written?.link);
     plugs.get(socket.node)?.push({
       name: socket.name,

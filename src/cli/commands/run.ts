@@ -1,0 +1,85 @@
+// `lblab run`: up, capture, verify, down. What CI calls.
+import { dirname, resolve } from 'node:path';
+import { methodOf } from '../../balancers/index.ts';
+import { saveEvidence } from '../../lab/evidence.ts';
+import { temporaryLab } from '../../lab/lab.ts';
+import { runRound } from '../../lab/round.ts';
+import { runDocument, type LabResult } from '../../report/json.ts';
+import { resultText } from '../../report/text.ts';
+import { judge, summary } from '../../verify/index.ts';
+import { giveToCaller, type Cli } from '../context.ts';
+import { EXIT } from '../failure.ts';
+import { chooseFor } from '../kernel.ts';
+import { follow } from '../progress.ts';
+import { loadTopology, shippedNames, type Loaded } from '../topologies.ts';
+
+interface Options {
+  readonly requests?: number;
+  readonly concurrency?: number;
+  readonly output?: string;
+}
+
+
+/** Runs one topology from nothing to verdicts, and leaves its captures in `output`. */
+async function runOne(cli: Cli, loaded: Loaded, output: string, options: Options, cpu: number): Promise<LabResult> {
+  const { topology } = loaded;
+  const began = performance.now();
+  const timings: Record<string, number> = {};
+  const choice = await chooseFor(cli, topology);
+  const lab = await temporaryLab({
+    host: cli.host,
+    topology,
+    topologyFile: loaded.file,
+    name: topology.name,
+    kernel: choice.kernel,
+    cpu,
+    visible: [dirname(loaded.file)],
+    timeout: cli.timeout,
+    signal: cli.signal,
+    onStep: follow(cli, topology.name),
+  });
+  timings.up = performance.now() - began;
+  try {
+    const round = await runRound(lab, { ...options, traffic: true, signal: cli.signal });
+    Object.assign(timings, round.timings);
+    const saving = performance.now();
+    await saveEvidence(lab.dir, output, round.evidence);
+    await giveToCaller(cli, output);
+    timings.save = performance.now() - saving;
+    const judging = performance.now();
+    const ids = topology.balancer === undefined ? [] : methodOf(topology.balancer.method).claims(topology);
+    const checks = judge(round.evidence, ids, { live: true });
+    timings.verify = performance.now() - judging;
+    return { topology, file: loaded.file, kernel: choice.kernel, evidence: round.evidence, output, checks, status: summary(checks), timings };
+  } finally {
+    const ending = performance.now();
+    await lab.destroy();
+    timings.down = performance.now() - ending;
+    timings.total = performance.now() - began;
+  }
+}
+
+export async function run(cli: Cli, names: string[], options: Options): Promise<number> {
+  const wanted = names.length > 0 ? names : await shippedNames();
+  const loaded = await Promise.all(wanted.map(async (name) => loadTopology(cli, name)));
+  const output = (one: Loaded) =>
+    options.output === undefined
+      ? resolve(cli.cwd, 'captures', one.topology.name)
+      : loaded.length === 1
+        ? resolve(cli.cwd, options.output)
+        : resolve(cli.cwd, options.output, one.topology.name);
+  const results: LabResult[] = [];
+  let next = 0;
+  await Promise.all(
+    Array.from({ length: Math.min(cli.cores, loaded.length) }, async (_, cpu) => {
+      for (let index = next++; index < loaded.length; index = next++) {
+        results[index] = await runOne(cli, loaded[index]!, output(loaded[index]!), options, cpu);
+        if (!cli.json) cli.out(resultText(results[index]!, cli));
+      }
+    }),
+  );
+  if (cli.json) cli.out(JSON.stringify(runDocument(results)) + '\n');
+  const statuses = results.map((result) => result.status);
+  if (statuses.includes('fail')) return EXIT.failed;
+  return statuses.includes('unknown') ? EXIT.undecided : EXIT.ok;
+}
