@@ -1,9 +1,10 @@
 // nginx as an L7 balancer: ends the client's TCP connection, reads the request, and asks a backend over a connection of its own.
 import { nodeFolder } from '../plan/names.ts';
-import type { FileStep, ServiceStep } from '../plan/types.ts';
-import type { Balancer, Topology, VirtualService } from '../topology/types.ts';
+import { nodeFile } from '../plan/steps.ts';
+import type { ServiceStep } from '../plan/types.ts';
+import type { Balancer, VirtualService } from '../topology/types.ts';
 import { addressPort } from '../topology/address.ts';
-import { NOTHING, type BalancingMethod, type NodeSteps } from './types.ts';
+import { NOTHING, type BalancingMethod, type NodeSteps, type Setting } from './types.ts';
 
 /** nginx's own defaults point into /var; in the node's folder they need no privilege and leave nothing. */
 export const NGINX_PATHS = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
@@ -15,7 +16,8 @@ function block(head: string, body: readonly string[]): string[] {
 }
 
 function upstream(name: string, balancer: Balancer, service: VirtualService): string[] {
-  const scheduler = service.scheduler === 'rr' || service.scheduler === 'wrr' ? [] : [`${service.scheduler};`];
+  const scheduler =
+    service.scheduler === 'rr' || service.scheduler === 'wrr' ? [] : [`${service.scheduler};`];
   const servers = service.backends.map(
     (real) =>
       `server ${real.port === 80 ? addressPort(real.address) : addressPort(real.address, real.port)}` +
@@ -32,7 +34,10 @@ function stickyMaps(cookie: string, name: string, service: VirtualService): stri
       `default ${name};`,
       ...backends.map(([node, address]) => `${node} ${address};`),
     ]),
-    ...block('map $upstream_addr $lblab_backend', backends.map(([node, address]) => `${address} ${node};`)),
+    ...block(
+      'map $upstream_addr $lblab_backend',
+      backends.map(([node, address]) => `${address} ${node};`),
+    ),
   ];
 }
 
@@ -60,7 +65,8 @@ function virtualServer(name: string, balancer: Balancer, service: VirtualService
 /** The nginx.conf of the balancer; the user's own when the topology gives one. */
 export function nginxConf(balancer: Balancer, stream: boolean): string {
   if (balancer.nginx.conf !== undefined) return balancer.nginx.conf;
-  const nameOf = (index: number) => (index === 0 ? balancer.nginx.upstream : `${balancer.nginx.upstream}_${index + 1}`);
+  const nameOf = (index: number) =>
+    index === 0 ? balancer.nginx.upstream : `${balancer.nginx.upstream}_${index + 1}`;
   const head = [
     // One worker: round robin is counted a worker, and spreads unevenly over several.
     'worker_processes 1;',
@@ -75,7 +81,10 @@ export function nginxConf(balancer: Balancer, stream: boolean): string {
       ...block('stream', [
         ...balancer.services.flatMap((service, index) => [
           ...upstream(nameOf(index), balancer, { ...service, backends: service.backends }),
-          ...block('server', [`listen ${addressPort(balancer.vip, service.port)};`, `proxy_pass ${nameOf(index)};`]),
+          ...block('server', [
+            `listen ${addressPort(balancer.vip, service.port)};`,
+            `proxy_pass ${nameOf(index)};`,
+          ]),
         ]),
       ]),
       '',
@@ -115,23 +124,14 @@ export function nginxService(node: string, id: string, port: number, reason: str
 }
 
 function nginxSteps(stream: boolean) {
-  return (node: string, balancer: Balancer, _topology: Topology): NodeSteps => {
+  return (node: string, { balancer }: Setting): NodeSteps => {
     if (node !== balancer.node) return NOTHING;
-    const conf: FileStep = {
-      kind: 'file',
-      id: `${node}.nginx.conf`,
-      part: 'lab',
-      node,
-      path: `${nodeFolder(node)}/nginx.conf`,
-      content: nginxConf(balancer, stream),
-      reason: stream
-        ? 'nginx passes bytes on, without reading HTTP'
-        : 'nginx takes requests and hands them to the backends in turn',
-    };
-    const port = balancer.services[0]!.port;
+    const reason = stream
+      ? 'nginx passes bytes on, without reading HTTP'
+      : 'nginx takes requests and hands them to the backends in turn';
     return {
-      before: [conf],
-      services: [nginxService(node, `${node}.nginx`, port, 'The balancer')],
+      before: [nodeFile(node, 'nginx.conf', nginxConf(balancer, stream), reason)],
+      services: [nginxService(node, `${node}.nginx`, balancer.services[0]!.port, 'The balancer')],
     };
   };
 }
@@ -139,7 +139,7 @@ function nginxSteps(stream: boolean) {
 export const nginx: BalancingMethod = {
   method: 'nginx',
   title: 'L7: nginx reads the request and asks a backend over a second connection',
-  needs: () => ['nginx'],
+  needs: ['nginx'],
   modules: () => [],
   steps: nginxSteps(false),
   inspect: () => [],
@@ -158,7 +158,7 @@ export const nginx: BalancingMethod = {
 export const nginxStream: BalancingMethod = {
   method: 'nginx-stream',
   title: 'L4 proxy: nginx joins two TCP connections without reading what they carry',
-  needs: () => ['nginx', 'nginx-stream'],
+  needs: ['nginx', 'nginx-stream'],
   modules: () => [],
   steps: nginxSteps(true),
   inspect: () => [],

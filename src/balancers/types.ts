@@ -1,7 +1,15 @@
 // What a balancing method is to the rest of lblab: what it needs, the steps that set it up, and the claims that hold for it.
-import type { Need } from '../sandbox/needs.ts';
 import type { Step } from '../plan/types.ts';
+import type { Need } from '../sandbox/needs.ts';
 import type { Balancer, Method, Topology } from '../topology/types.ts';
+
+/** What a method's steps are made from. */
+export interface Setting {
+  readonly topology: Topology;
+  readonly balancer: Balancer;
+  /** Debian's user-mode kernel has the legacy iptables only. */
+  readonly kernel: 'host' | 'uml';
+}
 
 /** Steps that a method adds to a node: commands and files before its services start, and services. */
 export interface NodeSteps {
@@ -11,20 +19,20 @@ export interface NodeSteps {
 
 export interface BalancingMethod {
   readonly method: Method;
-  /** One line for `lblab topologies` and errors. */
+  /** One line for lists and errors. */
   readonly title: string;
-  /** Tools and kernel features beyond those every lab needs. */
-  readonly needs: (topology: Topology) => readonly Need[];
+  /** Tools and kernel features beyond those that every lab needs. */
+  readonly needs: readonly Need[];
   /** Kernel modules that it takes, for a kernel that does not load them by itself. */
   readonly modules: (balancer: Balancer) => readonly string[];
-  /** What a node of the lab needs for this method; empty for nodes that the method leaves alone. */
-  readonly steps: (node: string, balancer: Balancer, topology: Topology) => NodeSteps;
+  /** What a node of the lab does for this method; nothing for nodes that the method leaves alone. */
+  readonly steps: (node: string, setting: Setting) => NodeSteps;
   /** Steps just before the captures start, such as forgetting neighbours so that ARP is seen. */
-  readonly settle?: (balancer: Balancer, topology: Topology) => readonly Step[];
+  readonly settle?: (setting: Setting) => readonly Step[];
   /** Commands whose output is evidence (the director's table, a loopback's addresses), run after the traffic. */
-  readonly inspect: (balancer: Balancer, topology: Topology) => readonly Step[];
+  readonly inspect: (setting: Setting) => readonly Step[];
   /** The command whose output `lblab status` shows as the balancer's own table. */
-  readonly table?: (balancer: Balancer) => readonly string[];
+  readonly table?: readonly string[];
   /** Ids of the claims that a lab of this method must bear out. */
   readonly claims: (topology: Topology) => readonly string[];
 }

@@ -6,7 +6,8 @@ import type { Cli } from './context.ts';
 export function follow(cli: Cli, lab: string): (event: StepEvent) => void {
   return (event) => {
     if (!cli.verbose) return;
-    if (event.type === 'done') cli.say(`${lab}: ${event.step.id} (${event.milliseconds.toFixed(0)} ms): ${event.step.reason}\n`);
+    if (event.type === 'done')
+      cli.say(`${lab}: ${event.step.id} (${event.milliseconds.toFixed(0)} ms): ${event.step.reason}\n`);
     else if (event.type === 'failed') cli.say(`${lab}: ${event.step.id} failed\n`);
   };
 }

@@ -49,7 +49,9 @@ async function clientLog(dir: string, client: string, nodes: ReadonlySet<string>
   return Promise.all(
     records.map(async (record, index): Promise<RequestRecord> => {
       const file = record.filename_effective ?? '';
-      const name = record.lblab_backend ?? (file === '' ? '' : (await firstBytes(join(dir, file))).split('\n')[0]!.trim());
+      const name =
+        record.lblab_backend ??
+        (file === '' ? '' : (await firstBytes(join(dir, file))).split('\n')[0]!.trim());
       return {
         client,
         number: Number(/\/(\d+)$/.exec(file)?.[1] ?? index + 1),
@@ -66,7 +68,9 @@ async function clientLog(dir: string, client: string, nodes: ReadonlySet<string>
 /** The clients' logs of a round, in the order of the requests; nothing when there is none. */
 export async function readRequests(dir: string, topology: Topology): Promise<RequestRecord[] | undefined> {
   const names = new Set(topology.nodes.map((node) => node.name));
-  const found = (await readdir(join(dir, 'requests')).catch(() => [])).filter((name) => name.endsWith('.jsonl'));
+  const found = (await readdir(join(dir, 'requests')).catch(() => [])).filter((name) =>
+    name.endsWith('.jsonl'),
+  );
   if (found.length === 0) return undefined;
   const logs = await Promise.all(
     topology.nodes
@@ -95,16 +99,24 @@ export function tcpdumpCounts(log: string): TcpdumpCounts | undefined {
   return { captured, received, dropped };
 }
 
-function incompleteness(counts: TcpdumpCounts | undefined, log: string | undefined, truncated: string | undefined): string | undefined {
+function incompleteness(
+  counts: TcpdumpCounts | undefined,
+  log: string | undefined,
+  truncated: string | undefined,
+): string | undefined {
   if (truncated !== undefined) return `the file is cut: ${truncated}`;
   if (log === undefined) return undefined;
   if (counts === undefined) return 'tcpdump did not end in order';
   if (counts.dropped > 0) return `the kernel dropped ${counts.dropped} packets`;
-  if (counts.received > counts.captured) return `${counts.received - counts.captured} packets were not written`;
+  if (counts.received > counts.captured)
+    return `${counts.received - counts.captured} packets were not written`;
   return undefined;
 }
 
-async function readPoint(dir: string, point: Topology['captures'][number]): Promise<CapturedPoint | undefined> {
+async function readPoint(
+  dir: string,
+  point: Topology['captures'][number],
+): Promise<CapturedPoint | undefined> {
   const path = join(dir, `${point.name}.pcap`);
   const capture = await readCapture(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
@@ -144,16 +156,25 @@ export function accessLogPaths(topology: Topology): Map<string, string> {
 }
 
 /** Reads all evidence in a folder. Absent files are absent evidence; unreadable ones are an error. */
-export async function readEvidence(dir: string, topology: Topology, offsets: Offsets = new Map()): Promise<Evidence> {
+export async function readEvidence(
+  dir: string,
+  topology: Topology,
+  offsets: Offsets = new Map(),
+): Promise<Evidence> {
   const tableNames = await readdir(join(dir, 'tables')).catch(() => []);
   const [points, requests, logs, tables] = await Promise.all([
     Promise.all(topology.captures.map(async (point) => readPoint(dir, point))),
     readRequests(dir, topology),
     Promise.all(
-      [...accessLogPaths(topology)].map(async ([node, path]) => [node, await readLog(join(dir, path), offsets.get(path) ?? 0)] as const),
+      [...accessLogPaths(topology)].map(
+        async ([node, path]) => [node, await readLog(join(dir, path), offsets.get(path) ?? 0)] as const,
+      ),
     ),
     Promise.all(
-      tableNames.map(async (name) => [name.replace(/\.txt$/, ''), (await readText(join(dir, 'tables', name))) ?? ''] as const),
+      tableNames.map(
+        async (name) =>
+          [name.replace(/\.txt$/, ''), (await readText(join(dir, 'tables', name))) ?? ''] as const,
+      ),
     ),
   ]);
   const accessLogs = new Map(logs.filter((entry): entry is [string, string[]] => entry[1] !== undefined));
@@ -177,10 +198,14 @@ export async function saveEvidence(from: string, to: string, evidence: Evidence)
   // Only what an earlier round of ours left is replaced: the folder may be the user's own.
   if ((await readText(join(to, 'topology.json'))) !== undefined) {
     await Promise.all(
-      ['requests', 'tables', 'nodes'].map(async (name) => rm(join(to, name), { recursive: true, force: true })),
+      ['requests', 'tables', 'nodes'].map(async (name) =>
+        rm(join(to, name), { recursive: true, force: true }),
+      ),
     );
   }
-  const backendOf = new Map(evidence.requests?.map((request) => [`${request.client}/${request.number}`, request.backend]));
+  const backendOf = new Map(
+    evidence.requests?.map((request) => [`${request.client}/${request.number}`, request.backend]),
+  );
   await Promise.all([
     ...[...evidence.captures.keys()].flatMap((name) => [
       copyFile(join(from, `${name}.pcap`), join(to, `${name}.pcap`)),
@@ -196,7 +221,9 @@ export async function saveEvidence(from: string, to: string, evidence: Evidence)
           .map((line) => {
             const record = JSON.parse(line) as CurlRecord;
             const backend = backendOf.get((record.filename_effective ?? '').replace(/^requests\//, ''));
-            return JSON.stringify(backend === undefined ? record : { ...record, lblab_backend: backend }) + '\n';
+            return (
+              JSON.stringify(backend === undefined ? record : { ...record, lblab_backend: backend }) + '\n'
+            );
           });
         return write(`requests/${node.name}.jsonl`, named.join(''));
       }),

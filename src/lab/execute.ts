@@ -34,7 +34,12 @@ export class StepError extends LabError {
       [
         `${step.id}: ${what}`,
         `  command: ${command}`,
-        ...(words === '' ? [] : words.split('\n').slice(-8).map((line) => `  | ${line}`)),
+        ...(words === ''
+          ? []
+          : words
+              .split('\n')
+              .slice(-8)
+              .map((line) => `  | ${line}`)),
         ...(hint === '' ? [] : [`  ${hint}`]),
       ].join('\n'),
       ended?.error?.includes('ENOENT') === true || ended?.code === 127 ? 3 : 1,
@@ -80,9 +85,17 @@ function spawnOf(context: Context, step: CommandStep | ServiceStep): Spawn {
 
 async function perform(context: Context, step: CommandStep | ServiceStep): Promise<void> {
   if (step.kind === 'service') {
-    const log = step.stdout?.replace(/\.pcap$/, '.log') ?? `nodes/${step.node}/${step.name.replace(/^[^.]*\./, '')}.log`;
+    const log =
+      step.stdout?.replace(/\.pcap$/, '.log') ??
+      `nodes/${step.node}/${step.name.replace(/^[^.]*\./, '')}.log`;
     try {
-      await context.client.start(step.name, spawnOf(context, step), step.ready, join(context.dir, log), context.timeout);
+      await context.client.start(
+        step.name,
+        spawnOf(context, step),
+        step.ready,
+        join(context.dir, log),
+        context.timeout,
+      );
     } catch (error) {
       if (!(error instanceof SandboxError)) throw error;
       throw new StepError(step, error.message, error.ended, hintFor(step, error.ended));
@@ -109,7 +122,9 @@ export async function writeFiles(dir: string, stages: readonly Stage[]): Promise
   }
   await Promise.all([...folders].map(async (folder) => mkdir(join(dir, folder), { recursive: true })));
   await Promise.all(
-    steps.map(async (step) => (step.kind === 'file' ? writeFile(join(dir, step.path), step.content) : undefined)),
+    steps.map(async (step) =>
+      step.kind === 'file' ? writeFile(join(dir, step.path), step.content) : undefined,
+    ),
   );
 }
 

@@ -88,7 +88,9 @@ export async function stateOf(dir: string): Promise<LabState> {
   const maker = await readFile(join(dir, 'maker'), 'utf8').catch(() => undefined);
   if (maker === undefined) return { state: (await lstat(dir).catch(() => undefined)) ? 'gone' : 'absent' };
   const [pid, started] = maker.split(' ');
-  return (await isAlive(Number(pid), started ?? '')) ? { state: 'making', pid: Number(pid) } : { state: 'gone' };
+  return (await isAlive(Number(pid), started ?? ''))
+    ? { state: 'making', pid: Number(pid) }
+    : { state: 'gone' };
 }
 
 /** Takes the name of a lab: makes its folder, or says who has it. Only one of several that try gets it. */

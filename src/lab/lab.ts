@@ -248,7 +248,8 @@ async function endSandbox(record: LabRecord, dir: string, seconds: number): Prom
   const deadline = performance.now() + seconds * 1000;
   let killed = false;
   while (await isAlive(record.pid, record.pidStarted)) {
-    if (performance.now() > deadline) throw new LabError(`process ${record.pid} of ${record.name} does not end`, 1);
+    if (performance.now() > deadline)
+      throw new LabError(`process ${record.pid} of ${record.name} does not end`, 1);
     if (!killed) {
       // The agent was PID 1's only business, so this is at most a moment early.
       try {

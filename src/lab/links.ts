@@ -23,7 +23,12 @@ export async function sweepLinks(): Promise<void> {
 }
 
 /** Makes a lab's links. Throws when a name is taken by something that is not ours. */
-export async function linkNamespaces(lab: string, topology: Topology, pid: number, uuid: string): Promise<void> {
+export async function linkNamespaces(
+  lab: string,
+  topology: Topology,
+  pid: number,
+  uuid: string,
+): Promise<void> {
   await sweepLinks();
   await mkdir(NETNS, { recursive: true });
   for (const node of topology.nodes) {

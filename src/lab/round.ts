@@ -31,7 +31,10 @@ function context(lab: Lab) {
 }
 
 /** Sends the clients' requests and reads their logs. */
-export async function sendRequests(lab: Lab, options: Partial<TrafficOptions>): Promise<readonly RequestRecord[]> {
+export async function sendRequests(
+  lab: Lab,
+  options: Partial<TrafficOptions>,
+): Promise<readonly RequestRecord[]> {
   const stage = trafficStage(lab.topology, options);
   await rm(join(lab.dir, 'requests'), { recursive: true, force: true });
   for (const { path, content } of filesOf([stage])) {
@@ -86,8 +89,13 @@ async function drain(lab: Lab, points: readonly string[]): Promise<void> {
       }),
     );
     const now = JSON.stringify(logs);
-    if (now === before && logs.every((counts) => counts === undefined || counts.captured >= counts.received)) {
-      const closed = await Promise.all(points.map(async (point) => allClosed(join(lab.dir, `${point}.pcap`))));
+    if (
+      now === before &&
+      logs.every((counts) => counts === undefined || counts.captured >= counts.received)
+    ) {
+      const closed = await Promise.all(
+        points.map(async (point) => allClosed(join(lab.dir, `${point}.pcap`))),
+      );
       if (closed.every(Boolean) || performance.now() - began > LINGER) return;
     }
     before = now;
@@ -125,7 +133,9 @@ export async function runRound(lab: Lab, options: RoundOptions): Promise<Round> 
   const offsets = await logOffsets(lab);
   const capture = stagesOf(lab.plan, ['settle', 'capture']).map((stage) => ({
     ...stage,
-    steps: stage.steps.filter((step) => stage.name === 'settle' || points.some((point) => step.id === `capture.${point}`)),
+    steps: stage.steps.filter(
+      (step) => stage.name === 'settle' || points.some((point) => step.id === `capture.${point}`),
+    ),
   }));
   await timed('capture', async () => execute(context(lab), capture));
   try {

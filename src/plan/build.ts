@@ -1,15 +1,15 @@
 // Makes the plan from a topology: pure, deterministic, complete. Everything that is executed for a lab is a step here.
+import { isIPv6 } from 'node:net';
 import { methodOf } from '../balancers/index.ts';
 import type { Interface, Link, Node, Topology } from '../topology/types.ts';
 import { httpdSteps } from './httpd.ts';
 import { bridges, netnsOf, nodeFolder, switchNetns } from './names.ts';
-import type { CommandStep, Plan, Stage, Step } from './types.ts';
+import { command, nodeFile } from './steps.ts';
+import type { Plan, Stage, Step } from './types.ts';
+
+type Kernel = 'host' | 'uml';
 
 const lines = (...parts: (string | readonly string[])[]) => parts.flat().join('\n') + '\n';
-
-function command(id: string, argv: readonly string[], reason: string, more: Partial<CommandStep> = {}): CommandStep {
-  return { kind: 'command', id, part: 'lab', argv, reason, cwd: '.', ...more };
-}
 
 function wire(topology: Topology, lab: string): Stage {
   const bridgeOf = bridges(topology);
@@ -18,41 +18,50 @@ function wire(topology: Topology, lab: string): Stage {
     name: 'wire',
     title: 'Segments and nodes',
     steps: [
-      command('namespaces', ['ip', '-batch', '-'], 'A network namespace for each node, and one for the segments', {
-        stdin: lines(
-          `netns add ${switchNetns(lab)}`,
-          topology.nodes.map((node) => `netns add ${netnsOf(lab, node.name)}`),
-        ),
-      }),
-      command('segments', ['ip', '-n', switchNetns(lab), '-batch', '-'], 'A bridge for each segment, a cable for each interface', {
-        stdin: lines(
-          // Bridges come up first: a port that joins one that is down forwards only after the bridge's own delay.
-          // Without addrgenmode none a bridge's own IPv6 would speak on the segment, into everyone's captures.
-          [...bridgeOf.values()].flatMap((bridge) => [
-            `link add ${bridge} type bridge forward_delay 0 mcast_snooping 0`,
-            `link set ${bridge} addrgenmode none`,
-            `link set ${bridge} up`,
-          ]),
-          ports.flatMap(({ node, link }, index) => [
-            // One segment a packet (gso_max_segs 1): twins stay one to one, and captures need small buffers only.
-            `link add port${index + 1} gso_max_segs 1 type veth peer name ${link.name} address ${link.mac} gso_max_segs 1 netns ${netnsOf(lab, node.name)}`,
-            `link set port${index + 1} master ${bridgeOf.get(link.segment)!} addrgenmode none`,
-            `link set port${index + 1} up`,
-          ]),
-        ),
-      }),
+      command(
+        'namespaces',
+        ['ip', '-batch', '-'],
+        'A network namespace for each node, and one for the segments',
+        {
+          stdin: lines(
+            `netns add ${switchNetns(lab)}`,
+            topology.nodes.map((node) => `netns add ${netnsOf(lab, node.name)}`),
+          ),
+        },
+      ),
+      command(
+        'segments',
+        ['ip', '-n', switchNetns(lab), '-batch', '-'],
+        'A bridge for each segment, a cable for each interface',
+        {
+          stdin: lines(
+            // Bridges come up first: a port that joins one that is down forwards only after the bridge's own delay.
+            // Without addrgenmode none a bridge's own IPv6 would speak on the segment, into everyone's captures.
+            [...bridgeOf.values()].flatMap((bridge) => [
+              `link add ${bridge} type bridge forward_delay 0 mcast_snooping 0`,
+              `link set ${bridge} addrgenmode none`,
+              `link set ${bridge} up`,
+            ]),
+            ports.flatMap(({ node, link }, index) => [
+              // One segment a packet (gso_max_segs 1): twins stay one to one, and captures need small buffers only.
+              `link add port${index + 1} gso_max_segs 1 type veth peer name ${link.name} address ${link.mac} gso_max_segs 1 netns ${netnsOf(lab, node.name)}`,
+              `link set port${index + 1} master ${bridgeOf.get(link.segment)!} addrgenmode none`,
+              `link set port${index + 1} up`,
+            ]),
+          ),
+        },
+      ),
     ],
   };
 }
-
-const isIpv6 = (address: string) => address.includes(':');
 
 function interfaceLines(link: Interface): string[] {
   return [
     // No link-local address, so no router solicitation and no duplicate-address detection: the wire is silent until we speak.
     `link set ${link.name} addrgenmode none`,
     ...link.addresses.map(
-      ({ address, prefix }) => `addr add ${address}/${prefix} dev ${link.name}${isIpv6(address) ? ' nodad' : ''}`,
+      ({ address, prefix }) =>
+        `addr add ${address}/${prefix} dev ${link.name}${isIPv6(address) ? ' nodad' : ''}`,
     ),
     `link set ${link.name} up`,
   ];
@@ -66,21 +75,28 @@ function netem(link: Link): string[] {
   ];
 }
 
-function nodeSteps(topology: Topology, node: Node, lab: string): Step[] {
+function nodeSteps(topology: Topology, node: Node, lab: string, kernel: Kernel): Step[] {
   const inNode = { node: node.name, cwd: nodeFolder(node.name), environment: node.environment };
   const balancer = topology.balancer;
-  const added = balancer && methodOf(balancer.method).steps(node.name, balancer, topology);
+  const added = balancer && methodOf(balancer.method).steps(node.name, { topology, balancer, kernel });
   const sysctls = Object.entries(node.sysctls);
   return [
-    command(`${node.name}.addresses`, ['ip', '-n', netnsOf(lab, node.name), '-batch', '-'], 'Addresses and routes', {
-      lane: node.name,
-      stdin: lines(
-        'link set lo up',
-        node.loopback.map(({ address, prefix }) => `addr add ${address}/${prefix} dev lo`),
-        node.interfaces.flatMap(interfaceLines),
-        node.routes.map((route) => `${isIpv6(route.via) ? '-6 ' : ''}route add ${route.to} via ${route.via}`),
-      ),
-    }),
+    command(
+      `${node.name}.addresses`,
+      ['ip', '-n', netnsOf(lab, node.name), '-batch', '-'],
+      'Addresses and routes',
+      {
+        lane: node.name,
+        stdin: lines(
+          'link set lo up',
+          node.loopback.map(({ address, prefix }) => `addr add ${address}/${prefix} dev lo`),
+          node.interfaces.flatMap(interfaceLines),
+          node.routes.map(
+            (route) => `${isIPv6(route.via) ? '-6 ' : ''}route add ${route.to} via ${route.via}`,
+          ),
+        ),
+      },
+    ),
     ...node.interfaces
       .filter((link) => link.link !== undefined)
       .map((link) =>
@@ -101,36 +117,26 @@ function nodeSteps(topology: Topology, node: Node, lab: string): Step[] {
             { node: node.name },
           ),
         ]),
-    ...Object.entries(node.files).map(
-      ([path, content]): Step => ({
-        kind: 'file',
-        id: `${node.name}.files.${path}`,
-        part: 'lab',
-        node: node.name,
-        path: `${nodeFolder(node.name)}/${path}`,
-        content,
-        reason: 'A file of the topology',
-      }),
+    ...Object.entries(node.files).map(([path, content]) =>
+      nodeFile(node.name, path, content, 'A file of the topology'),
     ),
     ...(added?.before ?? []),
     ...node.setup.map((argv, index) =>
       command(`${node.name}.setup.${index + 1}`, argv, 'A set-up command of the topology', inNode),
     ),
     ...(node.httpd === undefined ? [] : httpdSteps(node, node.httpd)),
-    ...node.services.map(
-      (service): Step => ({
-        kind: 'service',
-        id: `${node.name}.services.${service.name}`,
-        part: 'lab',
-        node: node.name,
-        name: `${node.name}.${service.name}`,
-        argv: service.command,
-        cwd: nodeFolder(node.name),
-        environment: { ...node.environment, ...service.environment },
-        ready: service.ready,
-        reason: 'A service of the topology',
-      }),
-    ),
+    ...node.services.map((service): Step => ({
+      kind: 'service',
+      id: `${node.name}.services.${service.name}`,
+      part: 'lab',
+      node: node.name,
+      name: `${node.name}.${service.name}`,
+      argv: service.command,
+      cwd: nodeFolder(node.name),
+      environment: { ...node.environment, ...service.environment },
+      ready: service.ready,
+      reason: 'A service of the topology',
+    })),
     ...(added?.services ?? []),
   ];
 }
@@ -153,21 +159,19 @@ function captures(topology: Topology): Stage {
   return {
     name: 'capture',
     title: 'Captures',
-    steps: topology.captures.map(
-        (point): Step => ({
-          kind: 'service',
-          id: `capture.${point.name}`,
-          part: 'lab',
-          node: point.node,
-          lane: `capture.${point.name}`,
-          name: `capture.${point.name}`,
-          argv: tcpdump(point.interface, point.filter),
-          cwd: '.',
-          stdout: `${point.name}.pcap`,
-          ready: { stderr: 'listening on' },
-          reason: `What passes ${point.node}'s ${point.interface}`,
-        }),
-      ),
+    steps: topology.captures.map((point): Step => ({
+      kind: 'service',
+      id: `capture.${point.name}`,
+      part: 'lab',
+      node: point.node,
+      lane: `capture.${point.name}`,
+      name: `capture.${point.name}`,
+      argv: tcpdump(point.interface, point.filter),
+      cwd: '.',
+      stdout: `${point.name}.pcap`,
+      ready: { stderr: 'listening on' },
+      reason: `What passes ${point.node}'s ${point.interface}`,
+    })),
   };
 }
 
@@ -181,7 +185,13 @@ function quoted(text: string): string {
   return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t')}"`;
 }
 
-function curlConfig(topology: Topology, client: string, first: number, count: number, concurrency: number): string {
+function curlConfig(
+  topology: Topology,
+  client: string,
+  first: number,
+  count: number,
+  concurrency: number,
+): string {
   const traffic = topology.traffic!;
   const cookie = topology.balancer?.nginx.stickyCookie;
   const pinned = cookie === undefined ? count : Math.ceil(count / 2);
@@ -201,7 +211,8 @@ function curlConfig(topology: Topology, client: string, first: number, count: nu
     'write-out = "%{json}\\n"',
     ...(concurrency > 1 ? ['parallel', 'parallel-immediate', `parallel-max = ${concurrency}`] : []),
   ];
-  const batch = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => request(first + from + i)).flat();
+  const batch = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, i) => request(first + from + i)).flat();
   const plain = lines(common, batch(0, pinned));
   if (cookie === undefined || pinned === count) return plain;
   const backend = topology.balancer!.services[0]!.backends.at(-1)!.node;
@@ -227,12 +238,17 @@ export function trafficStage(topology: Topology, options?: Partial<TrafficOption
         content: curlConfig(topology, client, 1, share, concurrency),
         reason: `${share} requests, each on a connection of its own`,
       },
-      command(`${client}.curl`, ['curl', '--disable', '--config', `requests/${client}.curl`], 'The requests', {
-        node: client,
-        stdout: `requests/${client}.jsonl`,
-        // A request that fails is a finding, kept in the log, and not a failure of the step.
-        exitCodes: Array.from({ length: 256 }, (_, code) => code),
-      }),
+      command(
+        `${client}.curl`,
+        ['curl', '--disable', '--config', `requests/${client}.curl`],
+        'The requests',
+        {
+          node: client,
+          stdout: `requests/${client}.jsonl`,
+          // A request that fails is a finding, kept in the log, and not a failure of the step.
+          exitCodes: Array.from({ length: 256 }, (_, code) => code),
+        },
+      ),
     ];
   });
   return { name: 'traffic', title: 'Requests', steps };
@@ -240,7 +256,7 @@ export function trafficStage(topology: Topology, options?: Partial<TrafficOption
 
 export interface PlanOptions extends Partial<TrafficOptions> {
   /** On a user-mode kernel the modules that the lab needs are loaded in one go. */
-  readonly kernel?: 'host' | 'uml';
+  readonly kernel?: Kernel;
 }
 
 function modules(topology: Topology): Stage {
@@ -252,36 +268,45 @@ function modules(topology: Topology): Stage {
     ...(netem ? ['sch_netem'] : []),
     ...(balancer === undefined ? [] : methodOf(balancer.method).modules(balancer)),
   ];
-  const step = command('modules', ['guest/modprobe', '-a', ...names], 'Kernel modules, all in one go');
+  const step = command(
+    'modules',
+    ['modprobe', '-d', 'guest', '-a', ...names],
+    'Kernel modules, all in one go',
+  );
   return { name: 'sandbox', title: 'Kernel modules', steps: [{ ...step, part: 'sandbox' }] };
 }
 
 /** The whole plan of a lab, with one round of captures and requests. */
 export function buildPlan(topology: Topology, lab: string, options?: PlanOptions): Plan {
   const balancer = topology.balancer;
+  const kernel = options?.kernel ?? 'host';
   return {
     schema: 'lblab/plan@1',
     lab,
     topology: topology.name,
     stages: [
-      ...(options?.kernel === 'uml' ? [modules(topology)] : []),
+      ...(kernel === 'uml' ? [modules(topology)] : []),
       wire(topology, lab),
       {
         name: 'nodes',
         title: 'Addresses, configuration, services',
-        steps: topology.nodes.flatMap((node) => nodeSteps(topology, node, lab)),
+        steps: topology.nodes.flatMap((node) => nodeSteps(topology, node, lab, kernel)),
       },
       {
         name: 'settle',
         title: 'A clean start',
-        steps: balancer === undefined ? [] : (methodOf(balancer.method).settle?.(balancer, topology) ?? []),
+        steps:
+          balancer === undefined
+            ? []
+            : (methodOf(balancer.method).settle?.({ topology, balancer, kernel }) ?? []),
       },
       captures(topology),
       trafficStage(topology, options),
       {
         name: 'inspect',
         title: 'Tables',
-        steps: balancer === undefined ? [] : methodOf(balancer.method).inspect(balancer, topology),
+        steps:
+          balancer === undefined ? [] : methodOf(balancer.method).inspect({ topology, balancer, kernel }),
       },
     ].filter((stage): stage is Stage => stage.steps.length > 0),
   };

@@ -2,6 +2,7 @@
 import { NGINX_PATHS, nginxService } from '../balancers/nginx.ts';
 import type { Httpd, Node } from '../topology/types.ts';
 import { nodeFolder } from './names.ts';
+import { nodeFile } from './steps.ts';
 import type { Step } from './types.ts';
 
 const APACHE_MODULES = '/usr/lib/apache2/modules';
@@ -14,7 +15,9 @@ function apacheConf(node: string, httpd: Httpd): string {
     'PidFile apache.pid',
     'DefaultRuntimeDir .',
     'ErrorLog error.log',
-    ...['mpm_event', 'authz_core', 'dir'].map((name) => `LoadModule ${name}_module ${APACHE_MODULES}/mod_${name}.so`),
+    ...['mpm_event', 'authz_core', 'dir'].map(
+      (name) => `LoadModule ${name}_module ${APACHE_MODULES}/mod_${name}.so`,
+    ),
     'StartServers 1',
     'ServerLimit 2',
     'ThreadsPerChild 16',
@@ -28,7 +31,7 @@ function apacheConf(node: string, httpd: Httpd): string {
   ].join('\n');
 }
 
-function nginxHttpdConf(httpd: Httpd): string {
+function nginxHttpdConf(httpd: Httpd, ipv6: boolean): string {
   return [
     'worker_processes 1;',
     'pid nginx.pid;',
@@ -39,7 +42,8 @@ function nginxHttpdConf(httpd: Httpd): string {
     '    access_log access.log peer;',
     ...NGINX_PATHS.map((line) => `    ${line}`),
     '    server {',
-    ...httpd.ports.map((port) => `        listen ${port};\n        listen [::]:${port};`),
+    ...httpd.ports.map((port) => `        listen ${port};`),
+    ...(ipv6 ? httpd.ports.map((port) => `        listen [::]:${port};`) : []),
     '        root html;',
     '        location / { try_files $uri /index.html; }',
     '    }',
@@ -51,21 +55,14 @@ function nginxHttpdConf(httpd: Httpd): string {
 /** Files and the service that make a node answer HTTP. */
 export function httpdSteps(node: Node, httpd: Httpd): Step[] {
   const folder = nodeFolder(node.name);
-  const file = (path: string, content: string, reason: string): Step => ({
-    kind: 'file',
-    id: `${node.name}.${path}`,
-    part: 'lab',
-    node: node.name,
-    path: `${folder}/${path}`,
-    content,
-    reason,
-  });
+  const file = (path: string, content: string, reason: string) => nodeFile(node.name, path, content, reason);
   const page = file('html/index.html', `${node.name}\n`, 'The page that tells which backend answered');
   const port = httpd.ports[0]!;
+  const ipv6 = node.interfaces.some((link) => link.addresses.some(({ address }) => address.includes(':')));
   if (httpd.server === 'nginx') {
     return [
       page,
-      file('nginx.conf', nginxHttpdConf(httpd), 'nginx as a web server'),
+      file('nginx.conf', nginxHttpdConf(httpd, ipv6), 'nginx as a web server'),
       nginxService(node.name, `${node.name}.httpd`, port, 'The web server'),
     ];
   }

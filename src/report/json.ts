@@ -31,7 +31,8 @@ export function byBackend(evidence: Evidence): Record<string, number> {
 }
 
 export function succeeded(evidence: Evidence): number {
-  return (evidence.requests ?? []).filter((request) => request.error === undefined && request.status < 400).length;
+  return (evidence.requests ?? []).filter((request) => request.error === undefined && request.status < 400)
+    .length;
 }
 
 function labDocument(result: LabResult) {
@@ -67,7 +68,10 @@ function labDocument(result: LabResult) {
         ...(check.note !== undefined && { note: check.note }),
       })),
     timings: Object.fromEntries(
-      Object.entries(result.timings).map(([stage, milliseconds]) => [stage, Math.round(milliseconds * 10) / 10]),
+      Object.entries(result.timings).map(([stage, milliseconds]) => [
+        stage,
+        Math.round(milliseconds * 10) / 10,
+      ]),
     ),
   };
 }

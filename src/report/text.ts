@@ -17,7 +17,14 @@ const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ?
 function table(rows: readonly (readonly string[])[], indent: string): string {
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]!.length))) ?? [];
   return rows
-    .map((row) => indent + row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]!))).join('  ') + '\n')
+    .map(
+      (row) =>
+        indent +
+        row
+          .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]!)))
+          .join('  ') +
+        '\n',
+    )
     .join('');
 }
 
@@ -52,13 +59,18 @@ export function requestsText(evidence: Evidence): string {
 /** A claim's line; one that did not pass says what was expected and what was seen, and where. */
 export function checkText(check: Check, options: TextOptions): string {
   const { paint } = options;
-  if (!check.judged) return `  ${paint.dim('-')} ${check.id}  ${check.title} ${paint.dim('(needs the live lab)')}\n`;
+  if (!check.judged)
+    return `  ${paint.dim('-')} ${check.id}  ${check.title} ${paint.dim('(needs the live lab)')}\n`;
   const mark = { pass: paint.green('✓'), fail: paint.red('✗'), unknown: paint.yellow('?') }[check.status];
-  const note = check.note === undefined ? '' : `      ${paint.dim(forTerminal(check.note).replaceAll(String.raw`\x0a`, '\n      '))}\n`;
+  const note =
+    check.note === undefined
+      ? ''
+      : `      ${paint.dim(forTerminal(check.note).replaceAll(String.raw`\x0a`, '\n      '))}\n`;
   const line = `  ${mark} ${paint.bold(check.id)}  ${check.title}\n`;
   if (check.status === 'pass') return `${line}      ${paint.dim(forTerminal(check.observed))}\n${note}`;
   const where = check.evidence.map(
-    ({ capture, packets }) => `      ${capture}.pcap: ${plural(packets.length, 'packet').replace(/^\d+ /, '')} ${packets.slice(0, 12).join(', ')}${packets.length > 12 ? ', ...' : ''}\n`,
+    ({ capture, packets }) =>
+      `      ${capture}.pcap: ${plural(packets.length, 'packet').replace(/^\d+ /, '')} ${packets.slice(0, 12).join(', ')}${packets.length > 12 ? ', ...' : ''}\n`,
   );
   return (
     line +
@@ -78,7 +90,11 @@ export function resultText(result: LabResult, options: TextOptions): string {
   const { paint } = options;
   const judged = result.checks.filter((check) => check.judged);
   const passed = judged.filter((check) => check.status === 'pass').length;
-  const word = { pass: paint.green('verified'), fail: paint.red('failed'), unknown: paint.yellow('undecided') }[result.status];
+  const word = {
+    pass: paint.green('verified'),
+    fail: paint.red('failed'),
+    unknown: paint.yellow('undecided'),
+  }[result.status];
   return (
     `${paint.bold(result.topology.name)}: ${forTerminal(result.topology.title)}\n` +
     requestsText(result.evidence) +

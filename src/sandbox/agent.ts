@@ -75,12 +75,21 @@ class Agent {
         return reply({ event: 'ok' });
       case 'wait': {
         const limit = new Promise<never>((_, reject) => {
-          setTimeout(() => reject(new Error(`${message.name} has not ended after ${message.seconds} s`)), message.seconds * 1000).unref();
+          setTimeout(
+            () => reject(new Error(`${message.name} has not ended after ${message.seconds} s`)),
+            message.seconds * 1000,
+          ).unref();
         });
-        return reply({ event: 'ended', ended: await Promise.race([this.#service(message.name).ended, limit]) });
+        return reply({
+          event: 'ended',
+          ended: await Promise.race([this.#service(message.name).ended, limit]),
+        });
       }
       case 'services':
-        return reply({ event: 'services', services: [...this.#services.values()].map((service) => service.status) });
+        return reply({
+          event: 'services',
+          services: [...this.#services.values()].map((service) => service.status),
+        });
       case 'exec':
         return this.#exec(channel, id, message, reply);
       case 'closed':
@@ -201,15 +210,20 @@ function host(socketPath: string): void {
 
 /** `argv` is the user-mode kernel and its parameters, whose first serial line is on its descriptors 3 and 4. */
 async function keeper(socketPath: string, consolePath: string, argv: readonly string[]): Promise<void> {
-  const { spawn } = await import('node:child_process');
+  const { spawn, spawnSync } = await import('node:child_process');
   const { openSync } = await import('node:fs');
   const console = openSync(consolePath, 'w', 0o644);
-  const guest = spawn(argv[0]!, argv.slice(1), { stdio: ['ignore', console, console, 'pipe', 'pipe'] });
+  // With a randomised address space the kernel counts the gap before its heap, up to a gigabyte, as memory. Some containers forbid the
+  // personality(2) that turns it off; then the guest is only larger.
+  const fixed = spawnSync('setarch', ['-R', 'true']).status === 0 ? ['setarch', '-R', ...argv] : argv;
+  const guest = spawn(fixed[0]!, fixed.slice(1), { stdio: ['ignore', console, console, 'pipe', 'pipe'] });
   const [fromCommand, toCommand] = [guest.stdio[4] as Socket, guest.stdio[3] as Socket];
   const front = new Front(socketPath, ({ channel, id, message }, data) => {
     toCommand.write(encode({ channel, id, message }, data));
   });
-  const decoder = new Decoder<Reply>(({ channel, id, message }, data) => front.send(channel, id, message, data));
+  const decoder = new Decoder<Reply>(({ channel, id, message }, data) =>
+    front.send(channel, id, message, data),
+  );
   fromCommand.on('data', (chunk: Buffer) => decoder.push(chunk));
   for (const line of [fromCommand, toCommand]) line.on('error', () => {});
   guest.once('error', end);

@@ -51,7 +51,9 @@ export async function kernelHas(config: string, module: string): Promise<boolean
       .then(async (bytes) => (await promisify(gunzip)(bytes)).toString('latin1'))
       .catch(() => ''),
   ]);
-  return pattern.test(builtin) || pattern.test(dependencies) || configuration.includes(`CONFIG_${config}=y\n`);
+  return (
+    pattern.test(builtin) || pattern.test(dependencies) || configuration.includes(`CONFIG_${config}=y\n`)
+  );
 }
 
 /** Whether this user may make user namespaces (root needs none). */
@@ -132,9 +134,14 @@ export async function chooseKernel(
   const lacks = onHost.filter((need) => need.startsWith('kernel:'));
   if (lacks.length === 0) return { missing: `no ${describe(onHost)}${remedy(onHost)}` };
   const onUml = await unmet('uml', needs, machine);
-  const why = machine.uid === 0 || !lacks.includes('kernel:ipvs') ? `has no ${describe(lacks)}` : `gives a plain user no ${describe(lacks)}`;
+  const why =
+    machine.uid === 0 || !lacks.includes('kernel:ipvs')
+      ? `has no ${describe(lacks)}`
+      : `gives a plain user no ${describe(lacks)}`;
   if (onUml.length === 0) return { kernel: 'uml', why: `on ${TITLES.uml}: ${TITLES.host} ${why}` };
-  return { missing: `${TITLES.host} ${why}, and for ${TITLES.uml} there is no ${describe(onUml)}${remedy(onUml)}` };
+  return {
+    missing: `${TITLES.host} ${why}, and for ${TITLES.uml} there is no ${describe(onUml)}${remedy(onUml)}`,
+  };
 }
 
 const TITLES: Record<Kernel, string> = { host: "this machine's kernel", uml: 'a user-mode kernel' };

@@ -62,7 +62,8 @@ export class SandboxClient extends EventEmitter<{ died: [ServiceStatus]; lost: [
     socket.on('error', () => {});
     socket.on('close', () => {
       this.#lost = new SandboxError('the sandbox ended');
-      for (const listener of this.#listeners.values()) listener({ event: 'failed', message: this.#lost.message }, Buffer.alloc(0));
+      for (const listener of this.#listeners.values())
+        listener({ event: 'failed', message: this.#lost.message }, Buffer.alloc(0));
       this.#listeners.clear();
       this.emit('lost', this.#lost);
     });
@@ -78,7 +79,11 @@ export class SandboxClient extends EventEmitter<{ died: [ServiceStatus]; lost: [
   }
 
   /** Runs a program to its end, within `seconds`. Throws SandboxError only when it could not be run to its end. */
-  async run(spawn: Spawn, stdin: string | Uint8Array = '', seconds = 30): Promise<{ ended: Ended; stdout: Buffer }> {
+  async run(
+    spawn: Spawn,
+    stdin: string | Uint8Array = '',
+    seconds = 30,
+  ): Promise<{ ended: Ended; stdout: Buffer }> {
     const { reply, data } = await this.#ask({ op: 'run', spawn, seconds }, Buffer.from(stdin));
     if (reply.event !== 'ended') throw new SandboxError('unexpected reply');
     return { ended: reply.ended, stdout: data };
@@ -123,7 +128,9 @@ export class SandboxClient extends EventEmitter<{ died: [ServiceStatus]; lost: [
     const ended = new Promise<Ended>((resolve, reject) => {
       this.#listeners.set(id, (reply, data) => {
         if (reply.event === 'stdout' || reply.event === 'stderr') {
-          void Promise.resolve(output(reply.event, data)).then(() => send({ op: 'taken', bytes: data.length }));
+          void Promise.resolve(output(reply.event, data)).then(() =>
+            send({ op: 'taken', bytes: data.length }),
+          );
         } else if (reply.event === 'taken') {
           outstanding -= reply.bytes;
           if (outstanding < WINDOW) room?.();
@@ -142,7 +149,8 @@ export class SandboxClient extends EventEmitter<{ died: [ServiceStatus]; lost: [
           const part = data.subarray(at, at + 64 * 1024);
           outstanding += part.length;
           send({ op: 'stdin' }, part);
-          if (outstanding >= WINDOW) await Promise.race([new Promise<void>((resolve) => (room = resolve)), ended]);
+          if (outstanding >= WINDOW)
+            await Promise.race([new Promise<void>((resolve) => (room = resolve)), ended]);
         }
       },
       end: () => send({ op: 'stdin-end' }),

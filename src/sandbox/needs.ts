@@ -1,7 +1,12 @@
 // What labs need of a machine: programs and kernel features, and the Debian package that has each.
 
 type What =
-  | { readonly title: string; readonly package?: string; readonly program: string; readonly version?: readonly string[] }
+  | {
+      readonly title: string;
+      readonly package?: string;
+      readonly program: string;
+      readonly version?: readonly string[];
+    }
   | { readonly title: string; readonly package?: string; readonly file: string }
   | { readonly title: string; readonly package?: string; readonly config: string; readonly module: string };
 

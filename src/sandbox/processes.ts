@@ -11,7 +11,9 @@ const MAX_OUTPUT = 8 * 1024 * 1024;
 
 /** The argv that runs a program in a network namespace; `nsenter` in place of `ip netns exec` saves a mount namespace and a /sys mount each. */
 function inNamespace(spec: Spawn): string[] {
-  return spec.netns === undefined ? [...spec.argv] : ['nsenter', `--net=/run/netns/${spec.netns}`, '--', ...spec.argv];
+  return spec.netns === undefined
+    ? [...spec.argv]
+    : ['nsenter', `--net=/run/netns/${spec.netns}`, '--', ...spec.argv];
 }
 
 function environmentOf(spec: Spawn): NodeJS.ProcessEnv {
@@ -37,7 +39,9 @@ class Tail {
 /** Resolves when the child has ended and its streams are read to the end. */
 async function ending(child: ChildProcess, tail: Tail): Promise<Ended> {
   return new Promise((resolve) => {
-    child.once('error', (error) => resolve({ code: null, signal: null, stderr: tail.text, error: error.message }));
+    child.once('error', (error) =>
+      resolve({ code: null, signal: null, stderr: tail.text, error: error.message }),
+    );
     child.once('close', (code, signal) => resolve({ code, signal, stderr: tail.text }));
   });
 }
@@ -69,7 +73,8 @@ export async function runToEnd(
   }, seconds * 1000);
   const ended = await ending(child, tail);
   clearTimeout(timer);
-  if (late) return { ended: { ...ended, error: `not finished after ${seconds} s` }, stdout: Buffer.concat(output) };
+  if (late)
+    return { ended: { ...ended, error: `not finished after ${seconds} s` }, stdout: Buffer.concat(output) };
   return { ended, stdout: Buffer.concat(output) };
 }
 
@@ -161,7 +166,11 @@ export class Service {
       if (this.#end !== undefined) throw new NotReady('ended before it was ready', this.#end);
       if (await this.#isReady(when)) return;
       if (performance.now() > deadline) {
-        throw new NotReady(`waited ${seconds} s for ${what}`, { code: null, signal: null, stderr: this.#tail.text });
+        throw new NotReady(`waited ${seconds} s for ${what}`, {
+          code: null,
+          signal: null,
+          stderr: this.#tail.text,
+        });
       }
       await this.#pause('stderr' in when ? 50 : 3);
     }

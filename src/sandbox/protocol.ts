@@ -120,10 +120,15 @@ export class Decoder<T> {
       const head = this.#peek(8);
       const length = head.readUInt32BE(0);
       const jsonLength = head.readUInt32BE(4);
-      if (length > MAX_FRAME || jsonLength + 4 > length) throw new Error('broken frame on the control channel');
+      if (length > MAX_FRAME || jsonLength + 4 > length)
+        throw new Error('broken frame on the control channel');
       if (this.#size < 4 + length) return;
       const frame = this.#take(4 + length);
-      const [channel, id, message] = JSON.parse(frame.toString('utf8', 8, 8 + jsonLength)) as [number, number, T];
+      const [channel, id, message] = JSON.parse(frame.toString('utf8', 8, 8 + jsonLength)) as [
+        number,
+        number,
+        T,
+      ];
       this.#deliver({ channel, id, message }, frame.subarray(8 + jsonLength));
     }
   }

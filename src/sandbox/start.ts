@@ -21,7 +21,7 @@ export interface StartOptions {
   readonly visible: readonly string[];
   /** Names the folder under /run that the network namespaces are mounted in. */
   readonly uuid: string;
-  /** Bytes of memory of a user-mode kernel. */
+  /** MiB of memory of a user-mode kernel. */
   readonly memory: number;
   /** The CPU that a user-mode kernel is pinned to: its processes are the machine's, and switching CPUs costs it half its speed. */
   readonly cpu: number;
@@ -91,7 +91,10 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   const pid = firstPid(child.stdio[4] as unknown as Socket);
   const limit = new AbortController();
   const late = new Promise<string>((resolve) => {
-    const timer = setTimeout(() => resolve(`did not start within ${options.seconds} s`), options.seconds * 1000);
+    const timer = setTimeout(
+      () => resolve(`did not start within ${options.seconds} s`),
+      options.seconds * 1000,
+    );
     limit.signal.addEventListener('abort', () => clearTimeout(timer));
   });
   const failure = await Promise.race([client.hello().then(() => undefined), ended, late]);
@@ -136,7 +139,9 @@ export async function lastWords(dir: string, lines = 8): Promise<string> {
   const texts = await Promise.all(
     [files.console, files.log].map(async (file) => readFile(file, 'utf8').catch(() => '')),
   );
-  const last = texts.flatMap((text) => text.trimEnd().split('\n').slice(-lines)).filter((line) => line !== '');
+  const last = texts
+    .flatMap((text) => text.trimEnd().split('\n').slice(-lines))
+    .filter((line) => line !== '');
   return last.length > 0 ? `:\n  ${last.join('\n  ')}` : '';
 }
 

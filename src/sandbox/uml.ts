@@ -13,7 +13,7 @@ export interface Guest {
   readonly netnsFolder: string;
   /** Folders that the guest's own /run and /tmp would hide. */
   readonly visible: readonly string[];
-  /** Bytes. */
+  /** MiB. */
   readonly memory: number;
   readonly cpu: number;
 }
@@ -28,16 +28,20 @@ export const UML = { kernel: 'linux.uml', modules: '/usr/lib/uml/modules' } as c
 const SKIPPED = ['raid6_select_algo', 'init_zswap'];
 
 /** A field of fstab(5), which writes blanks in octal. */
-const field = (text: string) => text.replace(/[\s\\#]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);
+const field = (text: string) =>
+  text.replace(/[\s\\#]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);
 
 /** Writes what the guest boots with into the lab's folder, and gives the argv that starts it, serial line on descriptors 3 and 4. */
 export async function prepareGuest(guest: Guest): Promise<string[]> {
   const own = join(guest.dir, 'guest');
   await mkdir(join(own, 'lib'), { recursive: true });
-  const hostfs = (path: string, options: string) => `none ${field(path)} hostfs ${options},X-mount.mkdir,${field(path)} 0 0`;
+  const hostfs = (path: string, options: string) =>
+    `none ${field(path)} hostfs ${options},X-mount.mkdir,${field(path)} 0 0`;
   await Promise.all([
     symlink(UML.modules, join(own, 'lib/modules')),
-    writeFile(join(own, 'modprobe'), `#!/bin/sh\nexec /sbin/modprobe -d ${word(own)} "$@"\n`, { mode: 0o755 }),
+    writeFile(join(own, 'modprobe'), `#!/bin/sh\nexec /sbin/modprobe -d ${word(own)} "$@"\n`, {
+      mode: 0o755,
+    }),
     // One mount process for all: a process costs 15 ms in there.
     writeFile(
       join(own, 'fstab'),
@@ -75,7 +79,7 @@ export async function prepareGuest(guest: Guest): Promise<string[]> {
     ...['taskset', '-c', String(guest.cpu)],
     UML.kernel,
     ...['root=/dev/root', 'rootfstype=hostfs', 'rootflags=/', 'ro', 'quiet'],
-    `mem=${Math.ceil(guest.memory / 2 ** 20)}M`,
+    `mem=${guest.memory}M`,
     `initcall_blacklist=${SKIPPED.join(',')}`,
     'uml_dir=/tmp/',
     ...['con=null', 'con0=null,fd:1', 'ssl=null', 'ssl0=fd:3,fd:4'],

@@ -1,0 +1,78 @@
+// IPVS with -g: the director sends each frame on to a backend's MAC address. The backend has the VIP on its loopback and answers the
+// client directly: Direct Server Return.
+import { inspection } from '../plan/steps.ts';
+import {
+  forgetNeighbours,
+  iptables,
+  ipvsadm,
+  isReal,
+  quietVip,
+  schedulerModules,
+  TABLE,
+  tableInspection,
+  vipBeside,
+  whenPersistent,
+  whenSeveral,
+} from './ipvs.ts';
+import { NOTHING, type BalancingMethod } from './types.ts';
+
+export const ipvsDsr: BalancingMethod = {
+  method: 'ipvs-dsr',
+  title: 'L4 DSR: IPVS rewrites the destination MAC address (ipvsadm -g)',
+  needs: ['ipvsadm', 'iptables', 'sysctl', 'kernel:ipvs'],
+  modules: (balancer) => [...schedulerModules(balancer), 'iptable_filter', 'iptable_nat'],
+  steps: (node, setting) => {
+    if (node === setting.balancer.node) {
+      return { before: [...vipBeside(setting), ...ipvsadm(setting.balancer, '-g')], services: [] };
+    }
+    return isReal(node, setting.balancer) ? { before: quietVip(node, setting, 'lo'), services: [] } : NOTHING;
+  },
+  settle: forgetNeighbours,
+  inspect: (setting) => {
+    const { balancer, topology } = setting;
+    return [
+      tableInspection(balancer),
+      inspection(
+        'iptables-filter',
+        balancer.node,
+        [iptables(setting), '-S'],
+        'No packet filter rule is involved',
+      ),
+      inspection(
+        'iptables-nat',
+        balancer.node,
+        [iptables(setting), '-t', 'nat', '-S'],
+        'Nor one that translates',
+      ),
+      ...topology.nodes
+        .filter((node) => isReal(node.name, balancer))
+        .map((node) =>
+          inspection(
+            `${node.name}.loopback`,
+            node.name,
+            ['ip', '-json', 'addr', 'show', 'dev', 'lo'],
+            'The VIP on the loopback',
+          ),
+        ),
+    ];
+  },
+  table: TABLE,
+  claims: (topology) => [
+    'dsr.vip',
+    'dsr.mac',
+    'dsr.source',
+    'dsr.dst',
+    'dsr.return',
+    'dsr.return-source',
+    'dsr.segment',
+    'dsr.loopback',
+    'dsr.arp',
+    'dsr.missing',
+    'dsr.one-connection',
+    'dsr.payload',
+    ...whenSeveral(topology, 'dsr.spread'),
+    'dsr.norules',
+    'dsr.table',
+    ...whenPersistent(topology),
+  ],
+};

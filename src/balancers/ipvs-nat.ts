@@ -1,0 +1,42 @@
+// IPVS with -m: the director rewrites the destination address on the way in and the source address on the way out. One TCP connection,
+// the client's, end to end.
+import {
+  forwarding,
+  ipvsadm,
+  schedulerModules,
+  TABLE,
+  tableInspection,
+  vipBeside,
+  whenPersistent,
+  whenSeveral,
+} from './ipvs.ts';
+import { NOTHING, type BalancingMethod } from './types.ts';
+
+export const ipvsNat: BalancingMethod = {
+  method: 'ipvs-nat',
+  title: 'L4 NAT: IPVS rewrites addresses (ipvsadm -m)',
+  needs: ['ipvsadm', 'sysctl', 'kernel:ipvs'],
+  modules: schedulerModules,
+  steps: (node, setting) =>
+    node === setting.balancer.node
+      ? {
+          before: [...vipBeside(setting), ...forwarding(setting), ...ipvsadm(setting.balancer, '-m')],
+          services: [],
+        }
+      : NOTHING,
+  inspect: ({ balancer }) => [tableInspection(balancer)],
+  table: TABLE,
+  claims: (topology) => [
+    'nat.vip',
+    'nat.one-connection',
+    'nat.port',
+    'nat.rewrite',
+    'nat.both-ways',
+    'nat.passed-through',
+    'nat.source',
+    ...whenSeveral(topology, 'nat.spread'),
+    'nat.payload',
+    'nat.table',
+    ...whenPersistent(topology),
+  ],
+};
