@@ -1,12 +1,7 @@
 // What a claim is made of: a sentence of what is expected and a measurement. Turns missing evidence into `unknown`; every other mistake
 // is left to `judge`.
-import { observe, type Observation } from './observe.ts';
+import { MissingEvidenceError, observe, type Observation, type SeenPacket } from './observe.ts';
 import type { Claim, PacketReference, Status, Verdict } from './types.ts';
-
-/** Thrown by a measurement that has nothing to measure: the verdict is `unknown`, with the message as what was observed. */
-export class MissingEvidenceError extends Error {
-  override readonly name = 'MissingEvidenceError';
-}
 
 export interface Finding {
   readonly holds: boolean;
@@ -46,7 +41,8 @@ export function claim(definition: ClaimDefinition): Claim {
         const finding = measure(seen);
         return verdict(finding.holds ? 'pass' : 'fail', seen, finding);
       } catch (error) {
-        if (error instanceof MissingEvidenceError) return verdict('unknown', seen, { observed: error.message });
+        if (error instanceof MissingEvidenceError)
+          return verdict('unknown', seen, { observed: error.message });
         throw error;
       }
     },
@@ -57,12 +53,11 @@ export function claim(definition: ClaimDefinition): Claim {
 const MAXIMUM_PACKETS = 20;
 
 /** Packets as a verdict shows them: by capture, in order, each once, the first MAXIMUM_PACKETS of each capture. */
-export function cite(packets: Iterable<readonly [capture: string, number: number | undefined]>): PacketReference[] {
+export function cite(packets: Iterable<SeenPacket>): PacketReference[] {
   const found = new Map<string, Set<number>>();
-  for (const [capture, number] of packets) {
-    if (number === undefined) continue;
-    const numbers = found.get(capture) ?? new Set();
-    found.set(capture, numbers.add(number));
+  for (const { point, packet } of packets) {
+    const numbers = found.get(point.name) ?? new Set();
+    found.set(point.name, numbers.add(packet.number));
   }
   return [...found]
     .sort(([a], [b]) => (a < b ? -1 : 1))

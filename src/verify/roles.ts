@@ -37,10 +37,16 @@ export interface Roles {
 }
 
 const addressesOf = (node: Node) =>
-  new Set([...node.interfaces.flatMap((link) => link.addresses), ...node.loopback].map(({ address }) => address));
+  new Set(
+    [...node.interfaces.flatMap((link) => link.addresses), ...node.loopback].map(({ address }) => address),
+  );
+
+const union = (sets: readonly ReadonlySet<string>[]) => new Set(sets.flatMap((set) => Array.from(set)));
 
 const interfaceAddresses = (node: Node) =>
   new Set(node.interfaces.flatMap((link) => link.addresses.map(({ address }) => address)));
+
+const groupsOf = (text: string) => (text === '' ? [] : text.split(':'));
 
 /** Bits of an address, most significant first: 32 of IPv4, 128 of IPv6. */
 function bits(address: string): string {
@@ -51,9 +57,8 @@ function bits(address: string): string {
       .join('');
   }
   const [head = '', tail] = address.split('::');
-  const groups = (text: string) => (text === '' ? [] : text.split(':'));
-  const front = groups(head);
-  const back = tail === undefined ? [] : groups(tail);
+  const front = groupsOf(head);
+  const back = tail === undefined ? [] : groupsOf(tail);
   const middle = Array.from({ length: Math.max(0, 8 - front.length - back.length) }, () => '0');
   return [...front, ...middle, ...back]
     .map((group) => Number.parseInt(group, 16).toString(2).padStart(16, '0'))
@@ -85,7 +90,9 @@ function clientNodes(topology: Topology): Node[] {
 function backendRoles(topology: Topology): BackendRole[] {
   const nodes = new Map(topology.nodes.map((node) => [node.name, node]));
   const reals = topology.balancer?.services.flatMap((service) => service.backends);
-  const names = reals?.map((real) => real.node) ?? topology.nodes.filter(({ role }) => role === 'backend').map(({ name }) => name);
+  const names =
+    reals?.map((real) => real.node) ??
+    topology.nodes.filter(({ role }) => role === 'backend').map(({ name }) => name);
   return [...new Set(names)].flatMap((name) => {
     const node = nodes.get(name);
     if (node === undefined) return [];
@@ -108,7 +115,8 @@ export function rolesOf(topology: Topology): Roles {
   const backends = backendRoles(topology);
   const clientSegments = new Set(clients.flatMap((node) => node.interfaces.map(({ segment }) => segment)));
   const links = director?.interfaces ?? [];
-  const named = (some: readonly Interface[]) => new Set((some.length > 0 ? some : links).map(({ name }) => name));
+  const named = (some: readonly Interface[]) =>
+    new Set((some.length > 0 ? some : links).map(({ name }) => name));
   const vip = balancer?.vip;
   const inside = links.filter((link) =>
     backends.some((backend) => [...backend.addresses].some((address) => isOnLink(link, address))),
@@ -123,15 +131,16 @@ export function rolesOf(topology: Topology): Roles {
     ports: new Set([...servicePorts, ...realPorts, ...listening]),
     servicePorts,
     clients: new Set(clients.map(({ name }) => name)),
-    clientAddresses: new Set(clients.flatMap((node) => [...interfaceAddresses(node)])),
+    clientAddresses: union(clients.map(interfaceAddresses)),
     balancer: director,
-    balancerAddresses: new Set([...(director === undefined ? [] : addressesOf(director)), ...(vip === undefined ? [] : [vip])]),
+    balancerAddresses: new Set([
+      ...(director === undefined ? [] : addressesOf(director)),
+      ...(vip === undefined ? [] : [vip]),
+    ]),
     balancerMacs: new Set(links.map(({ mac }) => mac)),
     backends,
     outside: named(
-      links.filter(
-        (link) => clientSegments.has(link.segment) || (vip !== undefined && isOnLink(link, vip)),
-      ),
+      links.filter((link) => clientSegments.has(link.segment) || (vip !== undefined && isOnLink(link, vip))),
     ),
     inside: named(inside),
   };

@@ -66,6 +66,8 @@ export interface Verdict {
 export interface Claim {
   readonly id: string;
   readonly title: string;
+  /** The article's own words. */
+  readonly article?: string;
   /** Judged from the lab itself (a table, an address), not from packets: not judged when only files are there. */
   readonly live?: boolean;
   readonly check: (evidence: Evidence) => Verdict;

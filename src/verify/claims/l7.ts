@@ -1,0 +1,263 @@
+// Claims about a balancer that reads HTTP: two TCP connections for each request, and what it puts into the second. The comment at each
+// names the lab on which it must fail.
+import { cite, claim } from '../claim.ts';
+import {
+  cookies,
+  header,
+  isHandshakeComplete,
+  packetsOf,
+  pairByNumbers,
+  requestsAmong,
+  type SeenRequest,
+} from '../measure.ts';
+import { MissingEvidenceError, type Observation } from '../observe.ts';
+import type { Claim } from '../types.ts';
+import { count, duration, groupBy, list, spread, tally } from '../words.ts';
+import { backendOf, connectsToVip, sharesText, sourceIsBalancer, synsOf, where } from './common.ts';
+
+const citeRequests = (requests: readonly SeenRequest[]) => cite(requests.flatMap(packetsOf));
+
+/** The backend that a request towards the backends goes to. */
+function targetOf(seen: Observation, { sighting }: SeenRequest): string {
+  const first = sighting.packets.find(({ toServer }) => toServer);
+  return (first && backendOf(seen, first)?.node) ?? sighting.connection.server.address;
+}
+
+/** The sticky cookie of a request: the one the topology names, or else one whose value is a backend's name. */
+function stickyCookie(seen: Observation, { request }: SeenRequest): string | undefined {
+  const name = seen.evidence.topology.balancer?.nginx.stickyCookie;
+  const all = cookies(request);
+  if (name !== undefined) return all.get(name);
+  return [...all.values()].find((value) => seen.roles.backends.some(({ node }) => node === value));
+}
+
+// Fails on dnsrr: there the client connects to a backend itself.
+const vip = connectsToVip({
+  id: 'l7.vip',
+  article: 'クライアントから見たときの接続先IPアドレスはLBのIPアドレスになる',
+});
+
+// Fails on nat: its SYNs towards the backends come from the client.
+const source = sourceIsBalancer({
+  id: 'l7.source',
+  article: 'バックエンドサーバから見たときの接続元IPアドレスはLBのIPアドレスになる',
+});
+
+// Fails on nat: its connections share both numbers.
+const twoConnections = claim({
+  id: 'l7.two-connections',
+  title: 'TCP ends at the balancer: two connections for one request',
+  article: '各ethごとにTCPハンドシェイクを行っており、TCPコネクションが2本張られていることがわかる',
+  expected: () =>
+    'as many whole handshakes on each side as requests, and no connection shares both initial sequence numbers with one on the other side',
+  measure: (seen) => {
+    const outer = seen.opened('outside');
+    const inner = seen.opened('inside');
+    const outside = outer.filter(isHandshakeComplete);
+    const inside = inner.filter(isHandshakeComplete);
+    if (outside.length + inside.length === 0) throw new MissingEvidenceError('no handshake was completed');
+    const logged = seen.evidence.requests?.length;
+    const requests = logged ?? requestsAmong(outside).length;
+    const { pairs } = pairByNumbers(outer, inner);
+    return {
+      holds: outside.length === requests && inside.length === requests && pairs.length === 0,
+      observed:
+        `${count(requests, 'request')}${logged === undefined ? '' : " in the clients' log"}, ` +
+        `${count(outside.length, 'handshake')} on ${where(seen, 'outside')}, ${inside.length} on ${where(seen, 'inside')}, ` +
+        `${pairs.length === 0 ? 'none shares' : `${pairs.length} share`} both initial sequence numbers`,
+      evidence: synsOf(
+        pairs.length > 0 ? pairs.flatMap((pair) => [pair.first, pair.second]) : [...outside, ...inside],
+      ),
+    };
+  },
+});
+
+// Fails on nginx's stream proxy, which connects to a backend before it has read anything.
+const afterRequest = claim({
+  id: 'l7.after-request',
+  title: 'The balancer connects to a backend only after the HTTP request has arrived',
+  article:
+    'クライアントからLBにHTTPリクエストが送られた後に、LBからバックエンドサーバにTCPコネクションを張っている',
+  expected: () => "each request is on the clients' side before the SYN of its connection to a backend",
+  measure: (seen) => {
+    const requests = requestsAmong(seen.opened('outside'));
+    // If every SYN follows its own request, then also the nth SYN follows the nth request, whichever belong together.
+    const inner = seen.opened('inside');
+    const carrying = inner.filter(({ connection }) =>
+      connection.http.some(({ request }) => request !== undefined),
+    );
+    const opened = carrying.length > 0 ? carrying : inner;
+    const pairs = requests.slice(0, opened.length).map((request, index) => {
+      const sighting = opened[index]!;
+      return { request, sighting, gap: sighting.connection.firstTime - request.request.lastTime };
+    });
+    const early = pairs.filter(({ gap }) => gap <= 0n);
+    const gaps = pairs.map(({ gap }) => gap).sort((a, b) => Number(a - b));
+    const shown = early.length > 0 ? early : pairs;
+    return {
+      holds: early.length === 0 && requests.length === opened.length,
+      observed:
+        `${count(requests.length, 'request')} and ${count(opened.length, 'SYN')} to backends; ` +
+        (early.length === 0
+          ? `each SYN after its request, by ${duration(gaps[0]!)} to ${duration(gaps.at(-1)!)}`
+          : `${early.length} of ${count(pairs.length, 'SYN')} before the request, by up to ${duration(-gaps[0]!)}`),
+      evidence: cite(shown.flatMap(({ request, sighting }) => packetsOf(request).concat(sighting.syn))),
+    };
+  },
+});
+
+// Fails on an nginx that does not set the header.
+const forwardedFor = claim({
+  id: 'l7.forwarded-for',
+  title: "X-Forwarded-For carries the client's address to the backend",
+  article: 'X-Forwarded-Forヘッダー を利用したクライアントのIPアドレス保持',
+  expected: ({ roles }) =>
+    `every request to a backend has X-Forwarded-For: ${list([...roles.clientAddresses])}, no request from a client has one`,
+  measure: (seen) => {
+    const name = 'x-forwarded-for';
+    const outer = requestsAmong(seen.opened('outside'));
+    const inner = requestsAmong(seen.opened('inside'));
+    const early = outer.filter(({ request }) => header(request, name).length > 0);
+    const valueOf = ({ request }: SeenRequest) => header(request, name).join(', ');
+    const wrong = inner.filter((request) => !seen.roles.clientAddresses.has(valueOf(request)));
+    // With several clients the right addresses must come, and each as often as its client asked.
+    const asked = JSON.stringify(tally(outer.map(({ sighting }) => sighting.connection.client.address)));
+    const told = JSON.stringify(tally(inner.map(valueOf)));
+    const holds = early.length === 0 && wrong.length === 0 && asked === told;
+    const values = inner.map((request) => valueOf(request) || 'no X-Forwarded-For');
+    return {
+      holds,
+      observed:
+        `${count(inner.length, 'request')} on ${where(seen, 'inside')}: ${spread(values, 'with')}; ` +
+        `${early.length === 0 ? 'none' : early.length} of ${outer.length} on ${where(seen, 'outside')} has one`,
+      evidence: citeRequests(wrong.length > 0 ? wrong : early.length > 0 ? early : inner),
+    };
+  },
+});
+
+function describeRequest({ request }: SeenRequest): string {
+  const value = (name: string) => header(request, name).join(', ') || '(none)';
+  return `${request.version}, Host: ${value('host')}, Connection: ${value('connection')}`;
+}
+
+// Fails on an nginx with proxy_http_version 1.1.
+const proxyRequest = claim({
+  id: 'l7.proxy-request',
+  title: 'The proxied request is HTTP/1.0 with the upstream as Host and Connection: close',
+  article: 'GET / HTTP/1.0 … Host: myapp1 … Connection: close',
+  expected: ({ evidence }) =>
+    `every request to a backend is HTTP/1.0 with Host: ${evidence.topology.balancer?.nginx.upstream ?? 'the upstream'} and Connection: close`,
+  measure: (seen) => {
+    const upstream = seen.evidence.topology.balancer?.nginx.upstream;
+    const inner = requestsAmong(seen.opened('inside'));
+    const wrong = inner.filter(
+      ({ request }) =>
+        request.version !== 'HTTP/1.0' ||
+        header(request, 'host').join() !== upstream ||
+        header(request, 'connection').join().toLowerCase() !== 'close',
+    );
+    return {
+      holds: wrong.length === 0,
+      observed: `${count(inner.length, 'request')} on ${where(seen, 'inside')}: ${spread(inner.map(describeRequest), 'with')}`,
+      evidence: citeRequests(wrong.length > 0 ? wrong : inner),
+    };
+  },
+});
+
+// Fails where one of two declared servers is marked down.
+const spreadOver = claim({
+  id: 'l7.spread',
+  title: 'Requests spread over the backends',
+  article: 'リクエストを分散させるための仕組み',
+  expected: ({ evidence, roles }) => {
+    const names = list(roles.backends.map(({ node }) => node));
+    return isEvenRoundRobin(evidence.topology.balancer?.services[0]?.scheduler, roles)
+      ? `round robin over ${names}: counts differ by at most one`
+      : `each of ${names} serves at least one request, none all`;
+  },
+  measure: (seen) => {
+    const { backends } = seen.roles;
+    const free = requestsAmong(seen.opened('inside')).filter(
+      (request) => stickyCookie(seen, request) === undefined,
+    );
+    if (free.length < backends.length) {
+      throw new MissingEvidenceError(
+        `${count(free.length, 'request')} cannot reach ${count(backends.length, 'backend')}`,
+      );
+    }
+    const targets = free.map((request) => targetOf(seen, request));
+    const counts = new Map(
+      backends.map(({ node }) => [node, targets.filter((target) => target === node).length]),
+    );
+    const shares = [...counts.values()];
+    const isEven = isEvenRoundRobin(seen.evidence.topology.balancer?.services[0]?.scheduler, seen.roles);
+    const others = targets.filter((target) => !counts.has(target));
+    return {
+      holds:
+        others.length === 0 &&
+        shares.every((share) => share > 0 && share < free.length) &&
+        (!isEven || Math.max(...shares) - Math.min(...shares) <= 1),
+      observed: `${count(free.length, 'request')}: ${sharesText(seen, counts)}${others.length === 0 ? '' : `, elsewhere ${others.length}`}`,
+      evidence: citeRequests(free),
+    };
+  },
+});
+
+function isEvenRoundRobin(scheduler: string | undefined, { backends }: Observation['roles']): boolean {
+  return (
+    (scheduler === 'rr' || scheduler === 'wrr') && new Set(backends.map(({ weight }) => weight)).size === 1
+  );
+}
+
+// Fails where requests carry the cookie and nginx does not look at it.
+const sticky = claim({
+  id: 'l7.sticky',
+  title: 'A cookie pins a client to one backend',
+  article: 'Cookieを利用したスティッキーセッション',
+  expected: () =>
+    'with the cookie every request reaches the backend that it names, without it requests spread',
+  measure: (seen) => {
+    const inner = requestsAmong(seen.opened('inside'));
+    const pinned = inner.filter((request) => stickyCookie(seen, request) !== undefined);
+    const free = inner.filter((request) => stickyCookie(seen, request) === undefined);
+    if (pinned.length < 2) {
+      throw new MissingEvidenceError(
+        `${count(pinned.length, 'request')} with a cookie that names a backend, two are needed`,
+      );
+    }
+    const names = new Set(seen.roles.backends.map(({ node }) => node));
+    const stray = [...groupBy(pinned, (request) => stickyCookie(seen, request)!)].flatMap(
+      ([value, requests]) => {
+        const home = names.has(value) ? value : targetOf(seen, requests[0]!);
+        return requests.filter((request) => targetOf(seen, request) !== home);
+      },
+    );
+    const reached = new Set(free.map((request) => targetOf(seen, request)));
+    if (stray.length === 0 && free.length < 2) {
+      throw new MissingEvidenceError(`${count(free.length, 'request')} without the cookie, two are needed`);
+    }
+    const describe = (requests: readonly SeenRequest[]) =>
+      spread(
+        requests.map((request) => targetOf(seen, request)),
+        'to',
+      );
+    return {
+      holds: stray.length === 0 && reached.size > 1,
+      observed:
+        `${pinned.length} with the cookie ${list([...new Set(pinned.map((request) => stickyCookie(seen, request)!))])}: ${describe(pinned)}; ` +
+        `${free.length} without: ${free.length === 0 ? 'none' : describe(free)}`,
+      evidence: citeRequests(stray.length > 0 ? stray : [...pinned, ...free]),
+    };
+  },
+});
+
+export const l7Claims: readonly Claim[] = [
+  vip,
+  source,
+  twoConnections,
+  afterRequest,
+  forwardedFor,
+  proxyRequest,
+  spreadOver,
+  sticky,
+];

@@ -1,0 +1,72 @@
+// Judges evidence: which claims there are, their verdicts, and the worst of them. Pure; showing verdicts is left to reports.
+import { checkAccounts } from './accounts.ts';
+import { l7Claims } from './claims/l7.ts';
+import type { Check, Claim, Evidence, Status, Verdict } from './types.ts';
+
+const CLAIMS: ReadonlyMap<string, Claim> = new Map([...l7Claims].map((claim) => [claim.id, claim]));
+
+/** Every claim, in the order of the methods they are about. */
+export function allClaims(): Claim[] {
+  return [...CLAIMS.values()];
+}
+
+export function claimById(id: string): Claim | undefined {
+  return CLAIMS.get(id);
+}
+
+export interface JudgeOptions {
+  /** Whether the evidence comes from a lab that can be asked; claims about the lab itself are else not judged. */
+  readonly live: boolean;
+}
+
+function made({ id, title }: Claim, verdict: Verdict, judged = true): Check {
+  return { id, title, judged, ...verdict };
+}
+
+function undecided(claim: Claim, observed: string, expected = claim.title): Verdict {
+  return { status: 'unknown', expected, observed, evidence: [] };
+}
+
+function check(claim: Claim, evidence: Evidence): Verdict {
+  try {
+    return claim.check(evidence);
+  } catch (error) {
+    // A check that breaks has proven nothing.
+    const message = error instanceof Error ? error.message : String(error);
+    return undecided(claim, `the check broke: ${message}`);
+  }
+}
+
+/**
+ * Judges the claims named, in that order, after the check of the accounts, which comes first. When the accounts disagree every verdict is
+ * `unknown`.
+ * @throws RangeError for an id that no claim has
+ */
+export function judge(evidence: Evidence, ids: readonly string[], { live }: JudgeOptions): Check[] {
+  const claims = ids.map((id) => {
+    const claim = claimById(id);
+    if (claim === undefined) throw new RangeError(`there is no claim ${id}`);
+    return claim;
+  });
+  const accounts = checkAccounts(evidence);
+  const disagree = accounts.judged && accounts.status !== 'pass';
+  const checks = claims.map((claim) => {
+    if (claim.live === true && !live) {
+      return made(claim, undecided(claim, 'a statement about a running lab, and only files are here'), false);
+    }
+    const verdict = check(claim, evidence);
+    return disagree
+      ? made(claim, undecided(claim, `the accounts disagree: ${accounts.observed}`, verdict.expected))
+      : made(claim, verdict);
+  });
+  return [accounts, ...checks];
+}
+
+/** As bad as the worst judged check: `fail` before `unknown` before `pass`; `unknown` when nothing was judged. */
+export function summary(checks: readonly Check[]): Status {
+  const statuses = new Set(checks.filter(({ judged }) => judged).map(({ status }) => status));
+  if (statuses.has('fail')) return 'fail';
+  return statuses.has('unknown') || statuses.size === 0 ? 'unknown' : 'pass';
+}
+
+export type { Check, Claim, Evidence, PacketReference, Status, Verdict } from './types.ts';
