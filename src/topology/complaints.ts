@@ -51,10 +51,10 @@ export function complain(issue: ShapeIssue, data: unknown, base: Path): Problem[
     case 'too_small': {
       const [limit, word] =
         issue.code === 'too_big' ? [issue.maximum, 'at most'] : [issue.minimum, 'at least'];
-      const verb = issue.origin === 'array' || issue.origin === 'string' ? 'have' : 'be';
-      const unit = { array: ' on its list', string: ' characters' }[String(issue.origin)] ?? '';
+      const kind = { array: 'be a list of', string: 'have' }[String(issue.origin)] ?? 'be';
+      const unit = issue.origin === 'string' ? ' characters' : '';
       const size = Array.isArray(got) ? String(got.length) : show(got);
-      return problem(`${label} must ${verb} ${word} ${String(limit)}${unit} (got ${size})`);
+      return problem(`${label} must ${kind} ${word} ${String(limit)}${unit} (got ${size})`);
     }
     default:
       return problem(`${label}: ${issue.message} (got ${show(got)})`);

@@ -28,14 +28,14 @@ export class Context {
     return this.partial ? undefined : this.report(path, message, hint, key);
   }
 
-  /** Something that follows from how things are wired, so it is told only when nothing about the wiring was wrong. */
+  /** Whether something was already wrong under one of these keys, at any depth. */
+  wrong(...keys: readonly string[]): boolean {
+    return this.problems.some(({ path }) => path.some((part) => keys.includes(String(part))));
+  }
+
+  /** Something that follows from who is plugged in where, so it is told only when nothing was wrong with that. */
   follows(path: Path, message: string, hint?: string, key = false): undefined {
-    const wiring = this.problems.some(
-      (problem) =>
-        problem.path[0] === 'segments' ||
-        problem.path.some((part) => /^(interfaces|gateway|routes)$/.test(String(part))),
-    );
-    return wiring ? undefined : this.absent(path, message, hint, key);
+    return this.wrong('segments', 'interfaces') ? undefined : this.absent(path, message, hint, key);
   }
 
   /** The thing of this name, or a report with the nearest name. `home` is where such things are declared. */

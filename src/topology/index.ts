@@ -2,7 +2,7 @@
 // resolve (meaning). Files named in a topology are read only through the function that the caller gives.
 import { basename } from 'node:path';
 import { Context } from './context.ts';
-import { TopologyError } from './issues.ts';
+import { printable, TopologyError } from './issues.ts';
 import type { Issue } from './issues.ts';
 import { resolve } from './resolve.ts';
 import { checkShape, toName } from './schema.ts';
@@ -56,9 +56,19 @@ export function parseTopology(text: string | Uint8Array, file: string, options: 
   return topology;
 }
 
+function tidy(text: string): string {
+  return printable(text.length > 400 ? `${text.slice(0, 400)}…` : text);
+}
+
 function sorted(issues: readonly Issue[]): Issue[] {
   const seen = new Set<string>();
-  return [...issues]
+  return issues
+    .map(({ message, hint, ...place }) => ({
+      ...place,
+      // Most of what is quoted from the file is escaped where it is quoted; YAML's own messages quote it as it is.
+      message: tidy(message),
+      ...(hint === undefined ? {} : { hint: tidy(hint) }),
+    }))
     .sort((a, b) => a.line - b.line || a.column - b.column)
     .filter((issue) => {
       const key = `${issue.line}:${issue.column}:${issue.message}`;

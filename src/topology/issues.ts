@@ -24,7 +24,7 @@ export class TopologyError extends Error {
 }
 
 export function formatIssue({ file, line, column, message, hint }: Issue): string {
-  return `${escape(file)}:${line}:${column}: ${message}${hint === undefined ? '' : `; ${hint}`}`;
+  return `${printable(file)}:${line}:${column}: ${message}${hint === undefined ? '' : `; ${hint}`}`;
 }
 
 /** Keys and list indices from the document's root to a value. */
@@ -41,7 +41,8 @@ export interface Problem {
 // Beside the C0 controls that JSON escapes: C1 controls, and what hides or reorders text on a terminal.
 const invisible = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 
-function escape(text: string): string {
+/** The text with what a terminal would act upon written out. */
+export function printable(text: string): string {
   return text
     .replace(/[\u0000-\u001f]/g, (character) => JSON.stringify(character).slice(1, -1))
     .replace(invisible, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
@@ -51,10 +52,7 @@ function escape(text: string): string {
 export function show(value: unknown): string {
   if (typeof value === 'string') {
     const cut = value.length > 40 ? `${value.slice(0, 40)}…` : value;
-    const quoted = JSON.stringify(cut).replace(
-      invisible,
-      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-    );
+    const quoted = printable(JSON.stringify(cut));
     return value.length > 40 ? `${quoted}, ${value.length} characters` : quoted;
   }
   if (value === null || value === undefined) return 'nothing';

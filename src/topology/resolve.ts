@@ -47,7 +47,9 @@ export function resolve(declared: Declared, around: Surroundings, context: Conte
   );
   checkGateways(declared.nodes, context);
   if (declared.balancer !== undefined && balancer !== undefined) {
-    if (!declared.balancer.unchecked) checkReach(declared, nodes, machines, balancer, extra, context);
+    const routed = !context.wrong('gateway', 'routes');
+    if (routed && !declared.balancer.unchecked)
+      checkReach(declared, nodes, machines, balancer, extra, context);
     checkBalancerPorts(declared.nodes, balancer, context);
   }
   const traffic = resolveTraffic(declared, machines, nodes, balancer, context);

@@ -54,7 +54,7 @@ export function readSource(input: string | Uint8Array): Source {
   };
   const nested = tooDeep(text);
   if (nested !== undefined) {
-    lines.lineStarts.push(...lineStarts(text));
+    addLines(lines, text);
     return refused(nested.message, undefined, at(nested.offset));
   }
 
@@ -63,7 +63,8 @@ export function readSource(input: string | Uint8Array): Source {
     lineCounter: lines,
     uniqueKeys: false,
     prettyErrors: false,
-    logLevel: 'silent',
+    // Not 'silent', which would hide a second document.
+    logLevel: 'error',
     stringKeys: false,
     version: '1.2',
     schema: 'core',
@@ -74,6 +75,10 @@ export function readSource(input: string | Uint8Array): Source {
   if (first !== undefined) {
     const { message, hint } = explain(first.code, first.message);
     return refused(message, hint, at(first.pos[0]));
+  }
+  // The directive would bring back 1.1's `yes`, `no` and octal numbers.
+  if (document.directives?.yaml.version === '1.1') {
+    return refused('the file says %YAML 1.1', 'a topology is YAML 1.2: remove the directive');
   }
   const reader = new Reader(at);
   const data = reader.read(document.contents, 0, [], undefined);
@@ -131,10 +136,9 @@ function tooDeep(text: string): { message: string; offset: number } | undefined 
   return undefined;
 }
 
-function lineStarts(text: string): number[] {
-  const starts = [0];
-  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
-  return starts;
+function addLines(lines: LineCounter, text: string): void {
+  lines.addNewLine(0);
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) lines.addNewLine(at + 1);
 }
 
 function badByte(bytes: Uint8Array): Position {
