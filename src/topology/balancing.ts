@@ -318,6 +318,15 @@ function checkOptions(balancer: DeclaredBalancer, context: Context): void {
   if (nginx !== undefined && !method.startsWith('nginx')) {
     context.report(['balancer', 'nginx'], `nginx options with method ${method}`, 'remove them', true);
   }
+  for (const key of ['sticky-cookie', 'http', 'location'] as const) {
+    if (method !== 'nginx-stream' || nginx?.[key] === undefined || nginx[key].length === 0) continue;
+    context.report(
+      ['balancer', 'nginx', key],
+      `nginx-stream reads no HTTP, so it has no ${key}`,
+      'remove it, or use method nginx',
+      true,
+    );
+  }
   for (const [index, sabotage] of balancer.sabotage.entries()) {
     if (SABOTAGED[sabotage].includes(method)) continue;
     context.report(

@@ -22,6 +22,7 @@ export function resolveFiles(
   context: Context,
 ): Record<string, string> {
   const result: Record<string, string> = {};
+  const folders = new Set<string>();
   for (const [name, value] of Object.entries(files ?? {})) {
     const at = [...path, 'files', name];
     const parts = name.split('/');
@@ -43,11 +44,12 @@ export function resolveFiles(
       );
       continue;
     }
-    const inside = Object.keys(result).find(
-      (other) => other.startsWith(`${name}/`) || name.startsWith(`${other}/`),
-    );
-    if (inside !== undefined)
-      context.report(at, `${name} and ${inside}: one is a file and a folder`, undefined, true);
+    const above = parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('/'));
+    const file = above.find((folder) => Object.hasOwn(result, folder));
+    if (folders.has(name)) context.report(at, `${name} is a folder too`, 'rename one', true);
+    if (file !== undefined)
+      context.report(at, `${file} is a file, so nothing can lie in it`, 'rename one', true);
+    for (const folder of above) folders.add(folder);
     result[name] =
       typeof value === 'string' ? value : (readText(value.from, [...at, 'from'], around, context) ?? '');
   }

@@ -23,7 +23,7 @@ export class TopologyError extends Error {
   }
 }
 
-export function formatIssue({ file, line, column, message, hint }: Issue): string {
+function formatIssue({ file, line, column, message, hint }: Issue): string {
   return `${printable(file)}:${line}:${column}: ${message}${hint === undefined ? '' : `; ${hint}`}`;
 }
 

@@ -204,13 +204,7 @@ function resolveRoutes(name: string, node: DeclaredNode, machines: Machines, res
 }
 
 /** The addresses that a next hop stands for: one a family, on the first segment that both are on. */
-function nextHops(
-  hop: string,
-  name: string,
-  path: Path,
-  { declared, plugs }: Machines,
-  rest: Rest,
-): string[] {
+function nextHops(hop: string, name: string, path: Path, { plugs }: Machines, rest: Rest): string[] {
   const { context, extra } = rest;
   const own = plugs.get(name) ?? [];
   const ip = parseIp(hop);
@@ -235,7 +229,7 @@ function nextHops(
     if (owner === undefined && !extra.has(address)) context.follows(path, `no node has the address ${hop}`);
     return [address];
   }
-  if (context.find(new Map(Object.entries(declared)), hop, path, 'node', ['nodes']) === undefined) return [];
+  if (context.find(plugs, hop, path, 'node', ['nodes']) === undefined) return [];
   if (hop === name) {
     context.report(path, `${name} is its own next hop`, 'name another node');
     return [];

@@ -3,7 +3,9 @@
 import type { Method } from './types.ts';
 
 const IPVS = ['rr', 'wrr', 'lc', 'wlc', 'fo', 'ovf', 'lblc', 'lblcr', 'dh', 'sh', 'mh', 'sed', 'nq'];
-const NFTABLES = ['rr', 'wrr', 'random', 'sh'];
+const NFT_NAT = ['rr', 'wrr', 'random', 'sh', 'sh-port'];
+/** Direct return has no connection tracking: only what is the same for each packet of a connection can pick. */
+const NFT_DSR = ['sh', 'sh-port'];
 
 export const SCHEDULERS: Readonly<Record<Method, readonly string[]>> = {
   nginx: ['rr', 'least_conn', 'ip_hash', 'random'],
@@ -12,8 +14,8 @@ export const SCHEDULERS: Readonly<Record<Method, readonly string[]>> = {
   'ipvs-fullnat': IPVS,
   'ipvs-dsr': IPVS,
   'ipvs-tun': IPVS,
-  'nft-nat': NFTABLES,
-  'nft-dsr': NFTABLES,
+  'nft-nat': NFT_NAT,
+  'nft-dsr': NFT_DSR,
 };
 
 /** One idea, in the words of each program; a word may stand in several rows. */

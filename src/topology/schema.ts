@@ -1,6 +1,6 @@
 // The shape of a topology file: keys, types, ranges, defaults that do not depend on anything else, and the words that explain them in
 // an editor. The only module that knows zod; whether names refer to something and addresses fit is left to resolving.
-import { z } from 'zod';
+import * as z from 'zod';
 import { complain } from './complaints.ts';
 import type { Path, Problem } from './issues.ts';
 import { METHODS, SABOTAGES } from './types.ts';

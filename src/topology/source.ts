@@ -7,16 +7,16 @@ import type { Path } from './issues.ts';
 
 const MAX_BYTES = 1024 * 1024;
 const MAX_DEPTH = 32;
-const MAX_VALUES = 20_000;
-const MAX_TOKENS = 200_000;
+const MAX_VALUES = 5000;
+const MAX_TOKENS = 60_000;
 
-export interface Position {
+interface Position {
   readonly line: number;
   readonly column: number;
 }
 
 /** A problem of the text itself, which has a position but perhaps no path. */
-export interface TextProblem extends Position {
+interface TextProblem extends Position {
   readonly message: string;
   readonly hint?: string;
 }
