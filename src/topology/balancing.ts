@@ -82,7 +82,12 @@ export function resolveBalancer(
     services.push({
       protocol: service.protocol,
       port: service.port,
-      scheduler: resolveScheduler(service.scheduler ?? 'rr', method, inherits('scheduler'), context),
+      scheduler: resolveScheduler(
+        service.scheduler ?? SCHEDULERS[method][0] ?? 'rr',
+        method,
+        inherits('scheduler'),
+        context,
+      ),
       persistence: resolvePersistence(service.persistence ?? false, method, inherits('persistence'), context),
       backends: resolveBackends(service.backends, service.port, inherits('backends'), {
         balancer,

@@ -1,5 +1,5 @@
 // Which schedulers each method has, and what another program's word for one is called here. IPVS's are the modules of Linux 6.1
-// (net/netfilter/ipvs); nftables has no scheduler, only what a map over numgen or jhash can do.
+// (net/netfilter/ipvs); the first of each list is the default. nftables has no scheduler, only what a map over numgen or jhash can do.
 import type { Method } from './types.ts';
 
 const IPVS = ['rr', 'wrr', 'lc', 'wlc', 'fo', 'ovf', 'lblc', 'lblcr', 'dh', 'sh', 'mh', 'sed', 'nq'];

@@ -240,7 +240,7 @@ const node = mapping({
 });
 
 const scheduler = line(64).describe(
-  'How requests are spread. nginx: rr, least_conn, ip_hash, random. IPVS: rr, wrr, lc, wlc, sh and the others of ipvsadm(8). nftables: rr, wrr, random, sh. Default rr.',
+  'How requests are spread. nginx: rr, least_conn, ip_hash, random. IPVS: rr, wrr, lc, wlc, sh and the others of ipvsadm(8). nft-nat: rr, wrr, random, sh, sh-port. nft-dsr: sh, sh-port. Default: rr, and sh for nft-dsr.',
 );
 const persistence = z
   .union([z.int().min(1).max(2_678_400), z.literal(false)])

@@ -370,6 +370,17 @@ describe('the balancer', () => {
     ]);
   });
 
+  test.each([
+    ['nginx', 'rr'],
+    ['ipvs-tun', 'rr'],
+    ['nft-nat', 'rr'],
+    ['nft-dsr', 'sh'],
+  ])('%s has the scheduler %s unless one is written', (method, scheduler) => {
+    const vip = method === 'ipvs-tun' || method === 'nft-dsr' ? ', vip: 192.168.11.107' : '';
+    const { balancer } = parse(SMALL.replace('method: nginx', `method: ${method}${vip}`));
+    expect(balancer?.services[0]?.scheduler).toBe(scheduler);
+  });
+
   test('has nginx’s options', () => {
     const { balancer } = parse(
       SMALL.replace(
