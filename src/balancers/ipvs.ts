@@ -55,10 +55,12 @@ export function schedulerModules(balancer: Balancer): string[] {
   return ['ip_vs', ...new Set(balancer.services.map((service) => `ip_vs_${service.scheduler}`))];
 }
 
-/** Whether the VIP is one of the balancer's interface addresses already. */
+/** Whether the VIP is one of the balancer's addresses already. */
 function ownsVip(topology: Topology, balancer: Balancer): boolean {
   const node = topology.nodes.find(({ name }) => name === balancer.node)!;
-  return node.interfaces.some((link) => link.addresses.some(({ address }) => address === balancer.vip));
+  return [...node.loopback, ...node.interfaces.flatMap((link) => link.addresses)].some(
+    ({ address }) => address === balancer.vip,
+  );
 }
 
 /** The interface that clients reach the balancer on: of the segments that it shares with a client the first, else its first. */

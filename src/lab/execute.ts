@@ -97,7 +97,7 @@ async function perform(context: Context, step: CommandStep | ServiceStep): Promi
         context.timeout,
       );
     } catch (error) {
-      if (!(error instanceof SandboxError)) throw error;
+      if (!(error instanceof SandboxError) || error.ended === undefined) throw error;
       throw new StepError(step, error.message, error.ended, hintFor(step, error.ended));
     }
     return;

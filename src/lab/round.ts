@@ -5,6 +5,8 @@ import { execute } from './execute.ts';
 import { accessLogPaths, readEvidence, readRequests, tcpdumpCounts, type Offsets } from './evidence.ts';
 import { interruption, stagesOf, type Lab } from './lab.ts';
 import { connections, readCapture } from '../pcap/index.ts';
+import { SandboxError } from '../sandbox/client.ts';
+import { lastWords } from '../sandbox/start.ts';
 import { filesOf, trafficStage, type TrafficOptions } from '../plan/build.ts';
 import type { Evidence, RequestRecord } from '../verify/types.ts';
 
@@ -105,11 +107,16 @@ async function drain(lab: Lab, points: readonly string[]): Promise<void> {
 
 /** Ends the captures and waits until their files are whole. */
 async function stopCaptures(lab: Lab, points: readonly string[]): Promise<void> {
+  if (lab.client.lost) return;
+  const started = new Set((await lab.client.services()).map((service) => service.name));
   await Promise.all(
-    points.map(async (point) => {
-      await lab.client.signal(`capture.${point}`, 'SIGINT');
-      await lab.client.wait(`capture.${point}`, lab.timeout);
-    }),
+    points
+      .map((point) => `capture.${point}`)
+      .filter((name) => started.has(name))
+      .map(async (name) => {
+        await lab.client.signal(name, 'SIGINT');
+        await lab.client.wait(name, lab.timeout);
+      }),
   );
 }
 
@@ -117,28 +124,25 @@ export interface Round {
   readonly evidence: Evidence;
   /** Milliseconds by stage. */
   readonly timings: Readonly<Record<string, number>>;
+  /** Set when the sandbox ended or hung during the round: what happened, with its last words. The evidence is not whole. */
+  readonly broken?: string;
 }
 
-/** Runs a round and reads its evidence. The lab stays as it was, with nothing capturing. */
-export async function runRound(lab: Lab, options: RoundOptions): Promise<Round> {
-  const timings: Record<string, number> = {};
-  const timed = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
-    const began = performance.now();
-    const result = await work();
-    timings[name] = performance.now() - began;
-    return result;
-  };
-  const chosen = lab.topology.captures.filter((point) => options.points?.includes(point.name) !== false);
-  const points = chosen.map((point) => point.name);
-  const offsets = await logOffsets(lab);
-  const capture = stagesOf(lab.plan, ['settle', 'capture']).map((stage) => ({
-    ...stage,
-    steps: stage.steps.filter(
-      (step) => stage.name === 'settle' || points.some((point) => step.id === `capture.${point}`),
-    ),
-  }));
-  await timed('capture', async () => execute(context(lab), capture));
+type Timed = <T>(name: string, work: () => Promise<T>) => Promise<T>;
+
+/** Captures on, traffic, captures off, tables. What was started is stopped, also when something fails. */
+async function perform(
+  lab: Lab,
+  options: RoundOptions,
+  points: readonly string[],
+  timed: Timed,
+): Promise<void> {
+  const wanted = new Set(points.map((point) => `capture.${point}`));
+  const stages = stagesOf(lab.plan, ['settle', 'capture']).map((stage) =>
+    stage.name === 'capture' ? { ...stage, steps: stage.steps.filter((step) => wanted.has(step.id)) } : stage,
+  );
   try {
+    await timed('capture', async () => execute(context(lab), stages));
     if (options.traffic) {
       await timed('traffic', async () =>
         Promise.race([sendRequests(lab, options), interruption(options.signal)]),
@@ -151,9 +155,51 @@ export async function runRound(lab: Lab, options: RoundOptions): Promise<Round> 
     await timed('stop', async () => stopCaptures(lab, points));
   }
   await timed('inspect', async () => execute(context(lab), stagesOf(lab.plan, ['inspect'])));
+}
+
+/** Runs a round and reads its evidence. The lab stays as it was, with nothing capturing. */
+export async function runRound(lab: Lab, options: RoundOptions): Promise<Round> {
+  const timings: Record<string, number> = {};
+  const timed: Timed = async (name, work) => {
+    const began = performance.now();
+    const result = await work();
+    timings[name] = performance.now() - began;
+    return result;
+  };
+  const chosen = lab.topology.captures.filter((point) => options.points?.includes(point.name) !== false);
   const topology = { ...lab.topology, captures: chosen };
+  const offsets = await logOffsets(lab);
+  try {
+    await perform(
+      lab,
+      options,
+      chosen.map((point) => point.name),
+      timed,
+    );
+  } catch (error) {
+    // The sandbox died or hangs: what it had written is evidence still, and says itself that it is not whole.
+    if (!(error instanceof SandboxError) || !broken(lab, error)) throw error;
+    const evidence = await readEvidence(lab.dir, topology, offsets);
+    return {
+      evidence: unreliable(evidence, error.message),
+      timings,
+      broken: error.message + (await lastWords(lab.dir)),
+    };
+  }
   const evidence = await timed('read', async () => readEvidence(lab.dir, topology, offsets));
   return { evidence, timings };
+}
+
+/** Whether an error means that the sandbox itself is gone or hangs, and not one program in it. */
+function broken(lab: Lab, error: SandboxError): boolean {
+  return lab.client.lost || error.message.includes('does not answer');
+}
+
+function unreliable(evidence: Evidence, why: string): Evidence {
+  const captures = [...evidence.captures.values()].map(
+    (point) => [point.name, { ...point, incomplete: why }] as const,
+  );
+  return { ...evidence, captures: new Map(captures) };
 }
 
 /** Resolves when the time is over or the signal comes. */

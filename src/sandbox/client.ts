@@ -36,6 +36,9 @@ export interface Attachment {
   readonly ended: Promise<Ended>;
 }
 
+/** Seconds that an agent may take to answer, beyond what the work itself may. */
+const PATIENCE = 10;
+
 type Listener = (reply: Reply, data: Buffer) => void;
 
 /**
@@ -176,11 +179,18 @@ export class SandboxClient extends EventEmitter<{ died: [ServiceStatus]; lost: [
     this.#socket.write(encode({ channel: 0, id, message }, data));
   }
 
+  /** Asks, and waits for the answer somewhat longer than the agent itself waits: past that the sandbox hangs. */
   async #ask(message: Request, data?: Uint8Array): Promise<{ reply: Reply; data: Buffer }> {
     if (this.#lost !== undefined) throw this.#lost;
     const id = this.#next++;
+    const limit = ('seconds' in message ? message.seconds : 0) + PATIENCE;
     return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#listeners.delete(id);
+        reject(new SandboxError(`the sandbox does not answer: waited ${limit} s for ${message.op}`));
+      }, limit * 1000);
       this.#listeners.set(id, (reply, bytes) => {
+        clearTimeout(timer);
         this.#listeners.delete(id);
         if (reply.event === 'failed') reject(new SandboxError(reply.message, reply.ended));
         else resolve({ reply, data: bytes });

@@ -19,9 +19,14 @@ interface Options {
   readonly output?: string;
 }
 
-
 /** Runs one topology from nothing to verdicts, and leaves its captures in `output`. */
-async function runOne(cli: Cli, loaded: Loaded, output: string, options: Options, cpu: number): Promise<LabResult> {
+async function runOne(
+  cli: Cli,
+  loaded: Loaded,
+  output: string,
+  options: Options,
+  cpu: number,
+): Promise<LabResult> {
   const { topology } = loaded;
   const began = performance.now();
   const timings: Record<string, number> = {};
@@ -41,6 +46,7 @@ async function runOne(cli: Cli, loaded: Loaded, output: string, options: Options
   timings.up = performance.now() - began;
   try {
     const round = await runRound(lab, { ...options, traffic: true, signal: cli.signal });
+    if (round.broken !== undefined) cli.say(`${topology.name}: ${round.broken}\n`);
     Object.assign(timings, round.timings);
     const saving = performance.now();
     await saveEvidence(lab.dir, output, round.evidence);
@@ -50,7 +56,16 @@ async function runOne(cli: Cli, loaded: Loaded, output: string, options: Options
     const ids = topology.balancer === undefined ? [] : methodOf(topology.balancer.method).claims(topology);
     const checks = judge(round.evidence, ids, { live: true });
     timings.verify = performance.now() - judging;
-    return { topology, file: loaded.file, kernel: choice.kernel, evidence: round.evidence, output, checks, status: summary(checks), timings };
+    return {
+      topology,
+      file: loaded.file,
+      kernel: choice.kernel,
+      evidence: round.evidence,
+      output,
+      checks,
+      status: summary(checks),
+      timings,
+    };
   } finally {
     const ending = performance.now();
     await lab.destroy();
