@@ -1,20 +1,9 @@
 // IPVS with -g: the director sends each frame on to a backend's MAC address. The backend has the VIP on its loopback and answers the
 // client directly: Direct Server Return.
 import { inspection } from '../plan/steps.ts';
-import {
-  forgetNeighbours,
-  iptables,
-  ipvsadm,
-  isReal,
-  quietVip,
-  schedulerModules,
-  TABLE,
-  tableInspection,
-  vipBeside,
-  whenPersistent,
-  whenSeveral,
-} from './ipvs.ts';
+import { iptables, ipvsadm, schedulerModules, TABLE, tableInspection, whenPersistent } from './ipvs.ts';
 import { NOTHING, type BalancingMethod } from './types.ts';
+import { forgetNeighbours, isReal, quietVip, vipBeside, whenSeveral } from './vip.ts';
 
 export const ipvsDsr: BalancingMethod = {
   method: 'ipvs-dsr',

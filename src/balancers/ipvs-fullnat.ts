@@ -1,17 +1,8 @@
 // IPVS with -m and MASQUERADE: both addresses are translated, so a backend sees the director as the client and needs no route through it.
 import { inNode, inspection } from '../plan/steps.ts';
-import {
-  forwarding,
-  iptables,
-  ipvsadm,
-  schedulerModules,
-  TABLE,
-  tableInspection,
-  vipBeside,
-  whenPersistent,
-  whenSeveral,
-} from './ipvs.ts';
+import { iptables, ipvsadm, schedulerModules, TABLE, tableInspection, whenPersistent } from './ipvs.ts';
 import { NOTHING, type BalancingMethod, type Setting } from './types.ts';
+import { forwarding, vipBeside, whenSeveral } from './vip.ts';
 
 function masquerade(setting: Setting) {
   const { balancer } = setting;

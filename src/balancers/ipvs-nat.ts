@@ -1,16 +1,8 @@
 // IPVS with -m: the director rewrites the destination address on the way in and the source address on the way out. One TCP connection,
 // the client's, end to end.
-import {
-  forwarding,
-  ipvsadm,
-  schedulerModules,
-  TABLE,
-  tableInspection,
-  vipBeside,
-  whenPersistent,
-  whenSeveral,
-} from './ipvs.ts';
+import { ipvsadm, schedulerModules, TABLE, tableInspection, whenPersistent } from './ipvs.ts';
 import { NOTHING, type BalancingMethod } from './types.ts';
+import { forwarding, vipBeside, whenSeveral } from './vip.ts';
 
 export const ipvsNat: BalancingMethod = {
   method: 'ipvs-nat',

@@ -1,19 +1,9 @@
 // IPVS with -i: the director puts each packet into an IP packet of its own (RFC 2003) and sends that to a backend, over any number of
 // routers. The backend takes the inner packet out, finds the VIP on itself, and answers the client directly.
 import { inNode, inspection } from '../plan/steps.ts';
-import {
-  forgetNeighbours,
-  ipvsadm,
-  isReal,
-  quietVip,
-  schedulerModules,
-  TABLE,
-  tableInspection,
-  vipBeside,
-  whenPersistent,
-  whenSeveral,
-} from './ipvs.ts';
+import { ipvsadm, schedulerModules, TABLE, tableInspection, whenPersistent } from './ipvs.ts';
 import { NOTHING, type BalancingMethod, type Setting } from './types.ts';
+import { forgetNeighbours, isReal, quietVip, vipBeside, whenSeveral } from './vip.ts';
 
 function backend(node: string, setting: Setting) {
   return [

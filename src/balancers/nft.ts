@@ -10,7 +10,7 @@ import {
   quietVip,
   vipBeside,
   whenSeveral,
-} from './ipvs.ts';
+} from './vip.ts';
 import { NOTHING, type BalancingMethod, type Setting } from './types.ts';
 
 /** The number that picks a real server: below the sum of the weights. */

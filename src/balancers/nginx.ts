@@ -4,6 +4,7 @@ import { nodeFile } from '../plan/steps.ts';
 import type { ServiceStep } from '../plan/types.ts';
 import type { Balancer, VirtualService } from '../topology/types.ts';
 import { addressPort } from '../topology/address.ts';
+import { vipBeside } from './vip.ts';
 import { NOTHING, type BalancingMethod, type NodeSteps, type Setting } from './types.ts';
 
 /** nginx's own defaults point into /var; in the node's folder they need no privilege and leave nothing. */
@@ -124,13 +125,14 @@ export function nginxService(node: string, id: string, port: number, reason: str
 }
 
 function nginxSteps(stream: boolean) {
-  return (node: string, { balancer }: Setting): NodeSteps => {
+  return (node: string, setting: Setting): NodeSteps => {
+    const { balancer } = setting;
     if (node !== balancer.node) return NOTHING;
     const reason = stream
       ? 'nginx passes bytes on, without reading HTTP'
       : 'nginx takes requests and hands them to the backends in turn';
     return {
-      before: [nodeFile(node, 'nginx.conf', nginxConf(balancer, stream), reason)],
+      before: [...vipBeside(setting), nodeFile(node, 'nginx.conf', nginxConf(balancer, stream), reason)],
       services: [nginxService(node, `${node}.nginx`, balancer.services[0]!.port, 'The balancer')],
     };
   };

@@ -75,12 +75,16 @@ function netem(link: Link): string[] {
   ];
 }
 
+const FORWARDING = ['net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1'];
+const USERS_FILE = 'A file of the topology';
+
 function nodeSteps(topology: Topology, node: Node, lab: string, kernel: Kernel): Step[] {
   const inNode = { node: node.name, cwd: nodeFolder(node.name), environment: node.environment };
   const balancer = topology.balancer;
   const added = balancer && methodOf(balancer.method).steps(node.name, { topology, balancer, kernel });
   const sysctls = Object.entries(node.sysctls);
-  return [
+  const own = new Set(Object.keys(node.files).map((path) => `${nodeFolder(node.name)}/${path}`));
+  const steps: Step[] = [
     command(
       `${node.name}.addresses`,
       ['ip', '-n', netnsOf(lab, node.name), '-batch', '-'],
@@ -91,9 +95,7 @@ function nodeSteps(topology: Topology, node: Node, lab: string, kernel: Kernel):
           'link set lo up',
           node.loopback.map(({ address, prefix }) => `addr add ${address}/${prefix} dev lo`),
           node.interfaces.flatMap(interfaceLines),
-          node.routes.map(
-            (route) => `${isIPv6(route.via) ? '-6 ' : ''}route add ${route.to} via ${route.via}`,
-          ),
+          node.routes.map((route) => `route add ${route.to} via ${route.via}`),
         ),
       },
     ),
@@ -117,9 +119,17 @@ function nodeSteps(topology: Topology, node: Node, lab: string, kernel: Kernel):
             { node: node.name },
           ),
         ]),
-    ...Object.entries(node.files).map(([path, content]) =>
-      nodeFile(node.name, path, content, 'A file of the topology'),
-    ),
+    ...Object.entries(node.files).map(([path, content]) => nodeFile(node.name, path, content, USERS_FILE)),
+    ...(node.role === 'router'
+      ? [
+          command(
+            `${node.name}.forwarding`,
+            ['sysctl', '-q', '-w', ...FORWARDING],
+            'A router passes packets on',
+            { node: node.name },
+          ),
+        ]
+      : []),
     ...(added?.before ?? []),
     ...node.setup.map((argv, index) =>
       command(`${node.name}.setup.${index + 1}`, argv, 'A set-up command of the topology', inNode),
@@ -139,6 +149,8 @@ function nodeSteps(topology: Topology, node: Node, lab: string, kernel: Kernel):
     })),
     ...(added?.services ?? []),
   ];
+  // A file of the topology's takes the place of one of ours.
+  return steps.filter((step) => step.kind !== 'file' || step.reason === USERS_FILE || !own.has(step.path));
 }
 
 /** Bytes kept of a packet: a whole one, as no link's MTU is above 1500. */
@@ -155,11 +167,12 @@ export function tcpdump(interfaceName: string, filter: string): string[] {
   ];
 }
 
-function captures(topology: Topology): Stage {
+/** A tcpdump at each capture point. */
+export function captureStage(points: Topology['captures']): Stage {
   return {
     name: 'capture',
     title: 'Captures',
-    steps: topology.captures.map((point): Step => ({
+    steps: points.map((point): Step => ({
       kind: 'service',
       id: `capture.${point.name}`,
       part: 'lab',
@@ -300,7 +313,7 @@ export function buildPlan(topology: Topology, lab: string, options?: PlanOptions
             ? []
             : (methodOf(balancer.method).settle?.({ topology, balancer, kernel }) ?? []),
       },
-      captures(topology),
+      captureStage(topology.captures),
       trafficStage(topology, options),
       {
         name: 'inspect',

@@ -3,7 +3,8 @@
 //   keeper   in front of a user-mode kernel: starts the kernel and passes requests on to the guest
 //   guest    in the user-mode kernel, at the other end of its serial line
 // Until the lab is committed as up, the end of the control socket (descriptor 3) is the end of the sandbox.
-import { createReadStream, createWriteStream, mkdirSync, symlinkSync } from 'node:fs';
+import { constants, mkdirSync, openSync, symlinkSync } from 'node:fs';
+import { ReadStream, WriteStream } from 'node:tty';
 import { createServer, Socket } from 'node:net';
 import { attach, NotReady, runToEnd, Service, type Attached } from './processes.ts';
 import {
@@ -32,6 +33,8 @@ class Agent {
   readonly #send: Send;
   readonly #services = new Map<string, Service>();
   readonly #sessions = new Map<string, Session>();
+  /** By caller: what ends the programs that end with it. */
+  readonly #bound = new Map<number, Set<() => void>>();
 
   constructor(send: Send) {
     this.#send = send;
@@ -58,7 +61,11 @@ class Agent {
   ): Promise<void> {
     switch (message.op) {
       case 'run': {
-        const { ended, stdout } = await runToEnd(message.spawn, data, message.seconds);
+        let release = () => {};
+        const { ended, stdout } = await runToEnd(message.spawn, data, message.seconds, (end) => {
+          release = this.#bind(channel, end);
+        });
+        release();
         return reply({ event: 'ended', ended }, stdout);
       }
       case 'start': {
@@ -66,6 +73,9 @@ class Agent {
         if (old !== undefined && old.status.state !== 'ended') throw new Error(`${message.name} is running`);
         const service = new Service(message.name, message.spawn, message.stderr);
         this.#services.set(message.name, service);
+        if (message.bound === true) {
+          void service.ended.then(this.#bind(channel, () => service.signal('SIGTERM')));
+        }
         await service.ready(message.ready, message.seconds);
         void service.ended.then(() => this.#send(-1, 0, { event: 'died', service: service.status }));
         return reply({ event: 'ok' });
@@ -93,6 +103,8 @@ class Agent {
       case 'exec':
         return this.#exec(channel, id, message, reply);
       case 'closed':
+        for (const end of this.#bound.get(channel) ?? []) end();
+        this.#bound.delete(channel);
         for (const [key, session] of this.#sessions) {
           if (key.startsWith(`${channel}/`)) session.attached?.kill('SIGHUP');
         }
@@ -102,6 +114,13 @@ class Agent {
       default:
         return this.#control(`${channel}/${id}`, message, data, reply);
     }
+  }
+
+  /** Notes what ends a program when its caller goes; returns what forgets it. */
+  #bind(channel: number, end: () => void): () => void {
+    const ends = this.#bound.get(channel) ?? new Set();
+    this.#bound.set(channel, ends.add(end));
+    return () => ends.delete(end);
   }
 
   #service(name: string): Service {
@@ -211,7 +230,6 @@ function host(socketPath: string): void {
 /** `argv` is the user-mode kernel and its parameters, whose first serial line is on its descriptors 3 and 4. */
 async function keeper(socketPath: string, consolePath: string, argv: readonly string[]): Promise<void> {
   const { spawn, spawnSync } = await import('node:child_process');
-  const { openSync } = await import('node:fs');
   const console = openSync(consolePath, 'w', 0o644);
   // With a randomised address space the kernel counts the gap before its heap, up to a gigabyte, as memory. Some containers forbid the
   // personality(2) that turns it off; then the guest is only larger.
@@ -233,12 +251,13 @@ async function keeper(socketPath: string, consolePath: string, argv: readonly st
 function guest(line: string, netnsFolder: string): void {
   mkdirSync(`/run/${netnsFolder}`, { recursive: true });
   symlinkSync(netnsFolder, '/run/netns');
-  const output = createWriteStream(line);
+  const output = new WriteStream(openSync(line, constants.O_WRONLY | constants.O_NOCTTY));
   const agent = new Agent((channel, id, reply, data) => {
     output.write(encode({ channel, id, message: reply }, data));
   });
   const decoder = new Decoder<Message>((envelope, data) => agent.handle(envelope, data));
-  const input = createReadStream(line);
+  // As a terminal the line is read by the event loop; as a file each 4 KiB would take a turn of the thread pool.
+  const input = new ReadStream(openSync(line, constants.O_RDONLY | constants.O_NOCTTY));
   input.on('data', (chunk) => decoder.push(chunk as Buffer));
   // The keeper has gone: nobody is left to serve.
   input.on('close', end);

@@ -92,9 +92,19 @@ export class SandboxClient extends EventEmitter<{ died: [ServiceStatus]; lost: [
     return { ended: reply.ended, stdout: data };
   }
 
-  /** Starts a program that stays; resolves when it is ready, throws SandboxError when it ends first or takes longer than `seconds`. */
-  async start(name: string, spawn: Spawn, ready: ReadyWhen, stderr: string, seconds: number): Promise<void> {
-    await this.#ask({ op: 'start', name, spawn, ready, stderr, seconds });
+  /**
+   * Starts a program that stays; resolves when it is ready, throws SandboxError when it ends first or takes longer than `seconds`. With
+   * `bound` it ends when this client goes.
+   */
+  async start(
+    name: string,
+    spawn: Spawn,
+    ready: ReadyWhen,
+    stderr: string,
+    seconds: number,
+    bound = false,
+  ): Promise<void> {
+    await this.#ask({ op: 'start', name, spawn, ready, stderr, seconds, bound });
   }
 
   async signal(name: string, signal: string): Promise<void> {

@@ -46,11 +46,15 @@ async function ending(child: ChildProcess, tail: Tail): Promise<Ended> {
   });
 }
 
-/** Runs a program to its end. `seconds` is a limit: past it the program is killed and the error says so. */
+/**
+ * Runs a program to its end. `seconds` is a limit: past it the program is killed and the error says so. `started` gets what ends it
+ * earlier.
+ */
 export async function runToEnd(
   spec: Spawn,
   stdin: Buffer,
   seconds: number,
+  started?: (end: () => void) => void,
 ): Promise<{ ended: Ended; stdout: Buffer }> {
   const file = openOutput(spec.stdout);
   const child = launch(spec, ['pipe', file ?? 'pipe', 'pipe']);
@@ -66,6 +70,7 @@ export async function runToEnd(
   // A program may end without reading its input: that is its business, not an error of ours.
   child.stdin!.on('error', () => {});
   child.stdin!.end(stdin);
+  started?.(() => child.kill('SIGTERM'));
   let late = false;
   const timer = setTimeout(() => {
     late = true;

@@ -56,6 +56,8 @@ export type Request =
       readonly stderr: string;
       readonly ready: ReadyWhen;
       readonly seconds: number;
+      /** It ends when its caller goes, as a capture does; else it stays until the sandbox ends. */
+      readonly bound?: boolean;
     }
   | { readonly op: 'signal'; readonly name: string; readonly signal: string }
   | { readonly op: 'wait'; readonly name: string; readonly seconds: number }
