@@ -1,6 +1,7 @@
 // What a claim is made of: a sentence of what is expected and a measurement. Turns missing evidence into `unknown`; every other mistake
 // is left to `judge`.
 import { MissingEvidenceError, observe, type Observation, type SeenPacket } from './observe.ts';
+import type { Packet } from '../pcap/index.ts';
 import type { Claim, PacketReference, Status, Verdict } from './types.ts';
 
 export interface Finding {
@@ -53,7 +54,9 @@ export function claim(definition: ClaimDefinition): Claim {
 const MAXIMUM_PACKETS = 20;
 
 /** Packets as a verdict shows them: by capture, in order, each once, the first MAXIMUM_PACKETS of each capture. */
-export function cite(packets: Iterable<SeenPacket>): PacketReference[] {
+export function cite(
+  packets: Iterable<Pick<SeenPacket, 'point'> & { readonly packet: Packet }>,
+): PacketReference[] {
   const found = new Map<string, Set<number>>();
   for (const { point, packet } of packets) {
     const numbers = found.get(point.name) ?? new Set();

@@ -132,7 +132,7 @@ export interface Twins {
 
 export interface TwinMatch {
   readonly twins: readonly Twins[];
-  readonly onlyFirst: readonly SeenPacket[];
+  readonly onlyFirst: SeenPacket[];
   readonly onlySecond: readonly SeenPacket[];
 }
 
@@ -198,7 +198,9 @@ export function backendOf(seen: Observation, { packet }: SeenPacket): BackendRol
   const destinations = [...packet.outer.map(({ destination }) => destination), packet.ip.destination];
   return (
     backends.find(({ addresses }) => destinations.some((address) => addresses.has(address))) ??
-    backends.find(({ macs }) => packet.ethernet !== undefined && macs.has(packet.ethernet.destination))
+    backends.find(
+      ({ node }) => packet.ethernet !== undefined && seen.macs(node).has(packet.ethernet.destination),
+    )
   );
 }
 

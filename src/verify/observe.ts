@@ -39,6 +39,10 @@ export interface Sighting {
 export interface Observation {
   readonly evidence: Evidence;
   readonly roles: Roles;
+  /** Whether anything was captured at a place. */
+  has(place: Place): boolean;
+  /** MAC addresses of a node: as its captures show them, else as the topology says. */
+  macs(node: string): ReadonlySet<string>;
   /** Capture points at a place. Throws MissingEvidenceError when there is none or one is not whole. */
   points(place: Place): readonly CapturedPoint[];
   /** The service's packets at a place, point by point. Throws as `points` does. */
@@ -102,10 +106,7 @@ function bySide(
     if (!places.has('outside')) return true;
     if (!places.has('inside')) return false;
     const server = toServer ? packet.ip.destination : packet.ip.source;
-    return (
-      packet.outer.length > 0 ||
-      (server !== roles.vip && roles.backends.some(({ addresses }) => addresses.has(server)))
-    );
+    return packet.outer.length > 0 || (server !== roles.vip && roles.backendAddresses.has(server));
   };
   const inside = packets.filter(isInside);
   const isIn = new Set(inside);
@@ -158,6 +159,18 @@ function makeObservation(evidence: Evidence): Observation {
     sides.set(point, known);
     return known;
   };
+  const has = (place: Place) => at(place).length > 0;
+  const macsOf = new Map<string, ReadonlySet<string>>();
+  const macs = (name: string) => {
+    const known = macsOf.get(name);
+    if (known !== undefined) return known;
+    const node = evidence.topology.nodes.find((each) => each.name === name);
+    const declared = new Set(node?.interfaces.map(({ mac }) => mac));
+    const own = captured.filter((point) => point.node === name).map((point) => ownMacs(point, declared));
+    const found = own.length === 0 ? declared : new Set(own.flatMap((set) => Array.from(set)));
+    macsOf.set(name, found);
+    return found;
+  };
   const points = (place: Place) => {
     const found = at(place);
     if (found.length === 0) throw new MissingEvidenceError(`nothing was captured ${PLACE_WORDS[place]}`);
@@ -192,7 +205,7 @@ function makeObservation(evidence: Evidence): Observation {
     }
     return found;
   };
-  return { evidence, roles, points, packets, opened };
+  return { evidence, roles, has, macs, points, packets, opened };
 }
 
 const observations = new WeakMap<Evidence, Observation>();

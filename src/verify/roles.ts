@@ -30,6 +30,8 @@ export interface Roles {
   readonly balancerMacs: ReadonlySet<string>;
   /** In the order of the virtual service. */
   readonly backends: readonly BackendRole[];
+  /** Where the balancer sends to. */
+  readonly backendAddresses: ReadonlySet<string>;
   /** The balancer's interfaces towards the clients. */
   readonly outside: ReadonlySet<string>;
   /** The balancer's interfaces towards the backends; those towards the clients where it has one arm only. */
@@ -139,6 +141,7 @@ export function rolesOf(topology: Topology): Roles {
     ]),
     balancerMacs: new Set(links.map(({ mac }) => mac)),
     backends,
+    backendAddresses: union(backends.map(({ addresses }) => addresses)),
     outside: named(
       links.filter((link) => clientSegments.has(link.segment) || (vip !== undefined && isOnLink(link, vip))),
     ),

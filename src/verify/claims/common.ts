@@ -269,9 +269,4 @@ export function payloadUntouched(heading: Heading, first: Place, second: Place):
   });
 }
 
-/** Packets that answer a client's connection, at the client: whether anybody has spoken to it. */
-export function isClientAnswered(seen: Observation): boolean {
-  return seen.packets('client').some(({ toServer, packet }) => !toServer && !packet.tcp.flags.rst);
-}
-
 export { backendOf };

@@ -1,0 +1,65 @@
+// Claims about address translation in both directions: what holds where the article's sentence about the source is true. The comment at
+// each names the lab on which it must fail.
+import { cite, claim } from '../claim.ts';
+import { isAnswered } from '../measure.ts';
+import { isOnLink } from '../roles.ts';
+import type { Claim } from '../types.ts';
+import { count, list } from '../words.ts';
+import { oneConnection, sourceIsBalancer, spreads, synsOf } from './common.ts';
+
+// Fails on nat: the source is the client.
+const source = sourceIsBalancer({
+  id: 'fullnat.source',
+  article: 'バックエンドサーバから見たときの接続元IPアドレスはLBのIPアドレスになる',
+});
+
+// Fails on l7.
+const one = oneConnection(
+  {
+    id: 'fullnat.one-connection',
+    title: 'There is still one TCP connection',
+    article: 'ロードバランサでTCPコネクションは終端しない',
+  },
+  'outside',
+  'inside',
+);
+
+// Fails with one backend of weight 0.
+const spreadOver = spreads({ id: 'fullnat.spread' });
+
+// Fails on nat without the backends' default route: requests come to them and no answer finds its way back.
+const noGateway = claim({
+  id: 'fullnat.no-gateway',
+  title: 'A backend needs no route through the balancer',
+  expected: () =>
+    'no backend has a default route, each answers an address on its own segment, and every request is answered',
+  measure: (seen) => {
+    const { roles, evidence } = seen;
+    const routed = evidence.topology.nodes
+      .filter(({ name }) => roles.backends.some(({ node }) => node === name))
+      .filter(({ routes }) =>
+        routes.some(({ to }) => to === 'default' || to === '0.0.0.0/0' || to === '::/0'),
+      )
+      .map(({ name }) => name);
+    const opened = seen.opened('client');
+    const failed = opened.filter(
+      (sighting) =>
+        !isAnswered(sighting) || !sighting.connection.http.some(({ response }) => response !== undefined),
+    );
+    const far = seen.packets('backend').filter(({ toServer, point, packet }) => {
+      const backend = roles.backends.find(({ node }) => node === point.node);
+      return !toServer && backend?.interfaces.some((link) => isOnLink(link, packet.ip.destination)) !== true;
+    });
+    const holds = routed.length === 0 && failed.length === 0 && far.length === 0;
+    return {
+      holds,
+      observed:
+        `${routed.length === 0 ? 'no backend has' : `${list(routed)} ${routed.length === 1 ? 'has' : 'have'}`} a default route; ` +
+        `${far.length === 0 ? 'no answer leaves' : `${count(far.length, 'packet')} leave`} for another segment; ` +
+        `${opened.length - failed.length} of ${count(opened.length, 'request')} answered`,
+      evidence: far.length > 0 ? cite(far) : synsOf(failed.length > 0 ? failed : opened),
+    };
+  },
+});
+
+export const fullnatClaims: readonly Claim[] = [source, one, spreadOver, noGateway];
