@@ -104,6 +104,8 @@ export function connections(capture: Pick<Capture, 'packets'>): Connection[] {
   const gathered = new Map<Life, Gathered>();
   for (const packet of capture.packets) {
     if (!load(frame, packet, nameOf)) continue;
+    frame.seconds = packet.time === 0n ? 0 : 1;
+    frame.nanoseconds = 0;
     frame.time = Number(packet.time - first);
     const life = tracker.track(frame);
     if (life === undefined) continue;
@@ -112,7 +114,7 @@ export function connections(capture: Pick<Capture, 'packets'>): Connection[] {
       entry = { numbers: [], found: {}, fromLow: [], fromHigh: [] };
       gathered.set(life, entry);
     }
-    if (frame.headerWhole) entry.numbers.push(packet.number);
+    if (frame.isCounted) entry.numbers.push(packet.number);
     if (frame.payloadCaptured > 0) (tracker.isFromLow ? entry.fromLow : entry.fromHigh).push(packet);
     for (let bits = tracker.found; bits !== 0; bits &= bits - 1) {
       const flag = ANALYSIS_FLAGS[31 - Math.clz32(bits & -bits)]!;
@@ -157,15 +159,16 @@ function load(frame: Frame, packet: Packet, nameOf: (address: string) => number)
   frame.ipVersion = 4;
   frame.protocol = tcp === undefined ? 17 : 6;
   frame.source0 = nameOf(ip.source);
-  frame.destination0 = nameOf(ip.destination);
+  frame.destination0 = nameOf(ip.finalDestination ?? ip.destination);
   frame.sourcePort = transport.sourcePort;
   frame.destinationPort = transport.destinationPort;
   frame.payloadLength = transport.payloadLength;
   frame.payloadCaptured = transport.payload.length;
-  frame.headerWhole = true;
+  frame.isCounted = true;
   if (tcp !== undefined) {
     const { flags } = tcp;
-    frame.headerWhole = tcp.isHeaderCut !== true;
+    frame.isCounted = tcp.isCounted !== false;
+    frame.isAnalysed = tcp.isAnalysed !== false;
     frame.sequence = tcp.sequence | 0;
     frame.acknowledgment = tcp.acknowledgment | 0;
     frame.window = tcp.window;

@@ -18,11 +18,11 @@ export class Fragments {
   readonly #waiting = new Map<string, Waiting>();
 
   /**
-   * Takes the fragment that `frame` describes; its data are `bytes` from `at` to `end`, of `sent` on the wire.
-   * @returns the datagram's payload once it is whole. A fragment cut short by the capture cannot make it whole.
+   * Takes the fragment that `frame` describes; its data are `length` bytes from `at`.
+   * @returns the datagram's payload once it is whole
    */
-  add(frame: Frame, bytes: Uint8Array, at: number, end: number, sent: number): Uint8Array | undefined {
-    if (end - at < sent || frame.fragmentOffset + sent > MAXIMUM_DATAGRAM) return undefined;
+  add(frame: Frame, bytes: Uint8Array, at: number, length: number): Uint8Array | undefined {
+    if (frame.fragmentOffset + length > MAXIMUM_DATAGRAM) return undefined;
     const key = [
       frame.ipVersion,
       frame.source0,
@@ -43,9 +43,9 @@ export class Fragments {
       this.#waiting.set(key, waiting);
     }
     if (waiting.pieces.length >= MAXIMUM_PIECES) return undefined;
-    waiting.pieces.push({ offset: frame.fragmentOffset, bytes: bytes.slice(at, at + sent) });
-    if (!frame.moreFragments) waiting.total = frame.fragmentOffset + sent;
-    waiting.received += sent;
+    waiting.pieces.push({ offset: frame.fragmentOffset, bytes: bytes.slice(at, at + length) });
+    if (!frame.moreFragments) waiting.total = frame.fragmentOffset + length;
+    waiting.received += length;
     if (waiting.total === undefined || waiting.received < waiting.total) return undefined;
     const whole = join(waiting.pieces, waiting.total);
     if (whole !== undefined) this.#waiting.delete(key);

@@ -63,6 +63,8 @@ export class Frame {
   destination1 = 0;
   destination2 = 0;
   destination3 = 0;
+  /** Whether `destination` is that of a routing header (RFC 8200 section 4.4) and not the IP header's. */
+  isRouted = false;
   /** The upper-layer protocol after all extension headers. */
   protocol = 0;
   ttl = 0;
@@ -72,6 +74,8 @@ export class Frame {
   fragmentHeader = -1;
   fragmentOffset = 0;
   moreFragments = false;
+  /** The first fragment of a datagram that cannot be put together, decoded for its ports. */
+  isPart = false;
   /** Header and payload as the IP header says them, limited by the frame's own length. */
   ipLength = 0;
 
@@ -90,8 +94,10 @@ export class Frame {
   payload = 0;
   payloadCaptured = 0;
   payloadLength = 0;
-  /** False where the header or its options were cut short: such a segment is analysed but not counted. */
-  headerWhole = false;
+  /** False where the header or its options were cut short: tshark does not count such a segment. */
+  isCounted = false;
+  /** False where nobody can say how much payload there was: such a segment says nothing about its connection. */
+  isAnalysed = false;
 
   /** What could not be decoded and why. */
   malformed: string | undefined = undefined;
@@ -113,6 +119,8 @@ export class Frame {
     this.fragmentHeader = -1;
     this.fragmentOffset = 0;
     this.moreFragments = false;
+    this.isPart = false;
+    this.isRouted = false;
     this.payloadCaptured = 0;
     this.payloadLength = 0;
     this.malformed = undefined;

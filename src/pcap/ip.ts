@@ -141,6 +141,7 @@ function decodeIpv6(
         break;
       }
     } else {
+      if (kind === ROUTING) followRoute(frame, bytes, offset, end);
       offset += kind === AUTHENTICATION ? (bytes[offset + 1]! + 2) << 2 : (bytes[offset + 1]! + 1) << 3;
     }
     if (offset > end) return malformed(frame, 'IPv6 extension header cut short');
@@ -158,14 +159,20 @@ function decodePayload(
   fragments: Fragments | undefined,
 ): void {
   if (frame.moreFragments || frame.fragmentOffset !== 0) {
-    const whole = fragments?.add(frame, bytes, at, end, sent);
-    if (whole === undefined) return;
-    // What the reassembled datagram holds is no fragment any more.
+    const isWhole = end - at >= sent && (frame.ipVersion === 6 || isChecksumRight(frame));
+    if (isWhole) {
+      const datagram = fragments?.add(frame, bytes, at, sent);
+      if (datagram === undefined) return;
+      bytes = datagram;
+      at = 0;
+      end = sent = datagram.length;
+    } else {
+      // It cannot be put together, but an IPv4 datagram's first fragment has the ports.
+      if (frame.fragmentOffset !== 0 || frame.ipVersion === 6) return;
+      frame.isPart = true;
+    }
     frame.moreFragments = false;
     frame.fragmentOffset = 0;
-    bytes = whole;
-    at = 0;
-    end = sent = whole.length;
   }
   switch (protocol) {
     case TCP:
@@ -190,6 +197,35 @@ function decodePayload(
     }
     default:
   }
+}
+
+/**
+ * A routing header with stops left (type 0, RFC 2460; type 2, RFC 6275; segment routing, RFC 8754) names the final
+ * destination, and that is the one a connection goes to.
+ */
+function followRoute(frame: Frame, bytes: Uint8Array, at: number, end: number): void {
+  const length = (bytes[at + 1]! + 1) << 3;
+  const type = bytes[at + 2]!;
+  if (bytes[at + 3] === 0 || length < 24 || end - at < length) return;
+  if (type !== 0 && type !== 2 && type !== 4) return;
+  // Segment routing lists the last stop first.
+  const last = type === 4 ? at + 8 : at + 8 + ((length - 24) & ~15);
+  frame.isRouted = true;
+  frame.destination0 = int32(bytes, last);
+  frame.destination1 = int32(bytes, last + 4);
+  frame.destination2 = int32(bytes, last + 8);
+  frame.destination3 = int32(bytes, last + 12);
+}
+
+/** RFC 1071. A fragment with a damaged header is not put together, just as its receiver would not. */
+function isChecksumRight(frame: Frame): boolean {
+  const bytes = frame.ipBuffers[frame.ipCount - 1]!;
+  const at = frame.ipOffsets[frame.ipCount - 1]!;
+  const length = (bytes[at]! & 0x0f) << 2;
+  let sum = 0;
+  for (let index = 0; index < length; index += 2) sum += uint16(bytes, at + index);
+  sum = (sum & 0xffff) + (sum >>> 16);
+  return ((sum + (sum >>> 16)) & 0xffff) === 0xffff;
 }
 
 function decodeGre(

@@ -9,6 +9,9 @@ const IPV4 = 0x0800;
 const ARP = 0x0806;
 const VLAN = 0x8100;
 const IPV6 = 0x86dd;
+const MPLS = 0x8847;
+const MPLS_UPSTREAM = 0x8848;
+const PPPOE_SESSION = 0x8864;
 const PROVIDER_VLAN = 0x88a8;
 const OLD_PROVIDER_VLAN = 0x9100;
 
@@ -132,7 +135,35 @@ export function decodeNetwork(
   } else if (type === ARP) {
     frame.kind = 'arp';
     frame.arp = at;
+  } else if (type === MPLS || type === MPLS_UPSTREAM) {
+    decodeMpls(frame, bytes, at, end, sent, fragments);
+  } else if (type === PPPOE_SESSION && end - at >= 8) {
+    // RFC 2516 section 4: the length in its header cuts off padding; then PPP's protocol number.
+    const length = Math.min(uint16(bytes, at + 4), sent - 6);
+    const version = PPP_IP[uint16(bytes, at + 6)];
+    const payloadEnd = Math.min(end, at + 6 + length);
+    if (version !== undefined) decodeIp(frame, version, bytes, at + 8, payloadEnd, length - 2, fragments);
   }
+}
+
+/** PPP's numbers for the two IP versions (RFC 1332, RFC 5072). */
+const PPP_IP: Readonly<Record<number, 4 | 6>> = { 0x0021: 4, 0x0057: 6 };
+
+/** A label stack (RFC 3032) does not say what is under it; IP is known by its version. */
+function decodeMpls(
+  frame: Frame,
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  sent: number,
+  fragments: Fragments | undefined,
+): void {
+  for (let isBottom = false; !isBottom; at += 4, sent -= 4) {
+    if (end - at < 4) return short(frame, 'MPLS label');
+    isBottom = (bytes[at + 2]! & 1) !== 0;
+  }
+  const version = at < end ? bytes[at]! >> 4 : 0;
+  if (version === 4 || version === 6) decodeIp(frame, version, bytes, at, end, sent, fragments);
 }
 
 function decodeRawIp(frame: Frame, at: number, fragments: Fragments | undefined): void {

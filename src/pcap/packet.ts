@@ -1,6 +1,6 @@
 // A packet kept: what one Frame held, as plain immutable values with the fields' usual names. Made for captures small
 // enough to keep whole; it owns a copy of its bytes. What connections and twins are made from.
-import { ipv4, ipv6, mac } from './address.ts';
+import { fromWords, ipv4, ipv6, mac } from './address.ts';
 import type { DnsMessage } from './dns.ts';
 import { decodeDns } from './dns.ts';
 import type { Frame } from './frame.ts';
@@ -29,6 +29,8 @@ export interface Ip {
   /** IPv6 as RFC 5952 writes it. */
   readonly source: string;
   readonly destination: string;
+  /** Where a routing header (RFC 8200 section 4.4) sends it in the end, if not to `destination`. */
+  readonly finalDestination?: string;
   /** Time to live, or IPv6's hop limit. */
   readonly ttl: number;
   /** The protocol inside, after all extension headers; of a tunnel header the protocol of the tunnel. */
@@ -69,8 +71,10 @@ export interface Tcp {
   readonly payload: Uint8Array;
   /** What was sent of it, by the IP header's length. */
   readonly payloadLength: number;
-  /** Only where the header or its options were cut short: such a segment is analysed but not counted. */
-  readonly isHeaderCut?: true;
+  /** Only where the header or its options were cut short: tshark does not count such a segment. */
+  readonly isCounted?: false;
+  /** Only where nobody can say how much payload there was: such a segment says nothing about its connection. */
+  readonly isAnalysed?: false;
 }
 
 export interface Udp {
@@ -78,6 +82,13 @@ export interface Udp {
   readonly destinationPort: number;
   readonly payload: Uint8Array;
   readonly payloadLength: number;
+}
+
+export interface Icmp {
+  readonly type: number;
+  readonly code: number;
+  /** What follows the checksum: of an echo its identifier, its number and its data. */
+  readonly payload: Uint8Array;
 }
 
 export interface Packet {
@@ -99,7 +110,7 @@ export interface Packet {
   readonly outer: readonly Ip[];
   readonly tcp?: Tcp;
   readonly udp?: Udp;
-  readonly icmp?: { readonly type: number; readonly code: number };
+  readonly icmp?: Icmp;
   readonly dns?: DnsMessage;
   /** What could not be decoded and why. */
   readonly malformed?: string;
@@ -134,7 +145,7 @@ export function toPacket(frame: Frame): Packet {
     packet.udp = { sourcePort, destinationPort, payload: payload(), payloadLength };
     if (isDnsPort(sourcePort) || isDnsPort(destinationPort)) packet.dns = decodeDns(packet.udp.payload);
   } else if (frame.kind === 'icmp') {
-    packet.icmp = { type: body[at]!, code: body[at + 1]! };
+    packet.icmp = { type: body[at]!, code: body[at + 1]!, payload: payload() };
   } else if (frame.kind === 'arp') {
     packet.arp = arp(bytes, frame.arp - frame.start);
     if (packet.arp === undefined) packet.malformed = 'ARP packet cut short, or not for IPv4 over Ethernet';
@@ -200,6 +211,7 @@ function ipHeaders(frame: Frame): Ip[] {
         version: 6,
         source: ipv6(bytes, at + 8),
         destination: ipv6(bytes, at + 24),
+        ...(isInnermost && frame.isRouted && { finalDestination: routedTo(frame) }),
         ttl: bytes[at + 7]!,
         protocol: isInnermost ? frame.protocol : bytes[at + 6]!,
         totalLength: 40 + uint16(bytes, at + 4),
@@ -214,6 +226,10 @@ function ipHeaders(frame: Frame): Ip[] {
     }
   }
   return headers;
+}
+
+function routedTo({ destination0, destination1, destination2, destination3 }: Frame): string {
+  return fromWords(6, destination0, destination1, destination2, destination3);
 }
 
 function tcp(frame: Frame, bytes: Uint8Array, at: number, payload: Uint8Array): Tcp {
@@ -235,9 +251,10 @@ function tcp(frame: Frame, bytes: Uint8Array, at: number, payload: Uint8Array): 
     },
     window: frame.window,
     payload,
-    payloadLength: frame.payloadLength,
+    payloadLength: Math.max(0, frame.payloadLength),
   };
-  if (!frame.headerWhole) segment.isHeaderCut = true;
+  if (!frame.isCounted) segment.isCounted = false;
+  if (!frame.isAnalysed) segment.isAnalysed = false;
   const end = Math.min(at + ((bytes[at + 12]! >> 4) << 2), bytes.length);
   let option = at + 20;
   while (option < end) {

@@ -114,7 +114,7 @@ export class Tracker {
     const { kind } = frame;
     this.found = 0;
     if (kind === 'tcp') return this.#trackTcp(frame);
-    if (kind !== 'udp' || !frame.headerWhole) return undefined;
+    if (kind !== 'udp' || !frame.isCounted) return undefined;
     const slot = this.#find(frame);
     const life = this.#lifeAt(slot) ?? this.#start(frame, slot);
     count(life, this.isFromLow ? life.fromLow : life.fromHigh, frame);
@@ -150,34 +150,10 @@ export class Tracker {
     const { isFromLow } = this;
     const sender = isFromLow ? life.fromLow : life.fromHigh;
     const receiver = isFromLow ? life.fromHigh : life.fromLow;
-    if (!sender.isBaseKnown) {
-      sender.isBaseKnown = true;
-      sender.base = (flags & SYN) === 0 ? (sequence - 1) | 0 : sequence;
-    }
-    if (!receiver.isBaseKnown && (flags & ACK) !== 0) {
-      receiver.isBaseKnown = true;
-      receiver.base = (frame.acknowledgment - 1) | 0;
-    }
-    found = analyse(
-      sender,
-      receiver,
-      sequence,
-      frame.acknowledgment,
-      frame.payloadLength,
-      flags,
-      frame.window,
-      frame.time,
-      life.roundTrip,
-      found,
-    );
-    this.found = found;
-    if (found !== 0) {
-      life.counts ??= new Uint32Array(ANALYSIS_FLAGS.length);
-      for (let bits = found; bits !== 0; bits &= bits - 1) life.counts[31 - Math.clz32(bits & -bits)]!++;
-    }
+    this.found = frame.isAnalysed ? analyseIn(life, sender, receiver, frame, found) : found;
     if ((flags & (SYN | FIN | RST)) !== 0) followControl(life, sender, receiver, frame, isFromLow);
     else if ((flags & ACK) !== 0) followAck(life, sender, frame, isFromLow);
-    if (frame.headerWhole) count(life, sender, frame);
+    if (frame.isCounted) count(life, sender, frame);
     return life;
   }
 
@@ -309,6 +285,36 @@ export class Tracker {
   }
 }
 
+/** Judges a segment and counts what is found. */
+function analyseIn(life: Life, sender: Direction, receiver: Direction, frame: Frame, known: number): number {
+  const { flags, sequence } = frame;
+  if (!sender.isBaseKnown) {
+    sender.isBaseKnown = true;
+    sender.base = (flags & SYN) === 0 ? (sequence - 1) | 0 : sequence;
+  }
+  if (!receiver.isBaseKnown && (flags & ACK) !== 0) {
+    receiver.isBaseKnown = true;
+    receiver.base = (frame.acknowledgment - 1) | 0;
+  }
+  const found = analyse(
+    sender,
+    receiver,
+    sequence,
+    frame.acknowledgment,
+    frame.payloadLength,
+    flags,
+    frame.window,
+    frame.time,
+    life.roundTrip,
+    known,
+  );
+  if (found !== 0) {
+    life.counts ??= new Uint32Array(ANALYSIS_FLAGS.length);
+    for (let bits = found; bits !== 0; bits &= bits - 1) life.counts[31 - Math.clz32(bits & -bits)]!++;
+  }
+  return found;
+}
+
 function isSamePair(a: Life, b: Life): boolean {
   return (
     a.hash === b.hash &&
@@ -339,7 +345,7 @@ function isEnded(life: Life): boolean {
 function count(life: Life, sender: Direction, frame: Frame): void {
   sender.packets++;
   sender.bytes += frame.originalLength;
-  sender.payload += frame.payloadLength;
+  if (frame.payloadLength > 0) sender.payload += frame.payloadLength;
   life.lastTime = frame.time;
   life.lastNumber = frame.number;
 }
@@ -372,7 +378,8 @@ function followControl(
       life.synAck ||= frame.number;
     } else {
       life.syn ||= frame.number;
-      life.synTime = frame.time;
+      // A time of 0 is none: captures that were written by hand, and simple packets of pcapng, have no times.
+      if (frame.seconds !== 0 || frame.nanoseconds !== 0) life.synTime = frame.time;
     }
     sender.isBeforeFirstAck = true;
     // Scaling is used only if both SYNs offer it (RFC 7323 section 2.2).

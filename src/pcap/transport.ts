@@ -22,12 +22,14 @@ export function decodeTcp(frame: Frame, bytes: Uint8Array, at: number, end: numb
   frame.payload = at + headerLength;
   frame.payloadLength = sent - headerLength;
   frame.payloadCaptured = end > frame.payload ? end - frame.payload : 0;
-  frame.headerWhole = headerLength >= 20 && end >= frame.payload;
-  if (headerLength < 20 || sent < headerLength) {
+  const isSound = headerLength >= 20 && sent >= headerLength;
+  frame.isCounted = isSound && end >= frame.payload;
+  frame.isAnalysed = sent >= headerLength && !frame.isPart;
+  if (!isSound) {
     frame.malformed =
       headerLength < 20 ? `TCP header length ${headerLength}` : 'TCP segment shorter than its header';
-    frame.payloadLength = frame.payloadCaptured = 0;
-  } else if (!frame.headerWhole) {
+    frame.payloadCaptured = 0;
+  } else if (!frame.isCounted) {
     frame.malformed = 'TCP options cut short';
   } else if ((frame.flags & SYN) !== 0 && headerLength > 20) {
     frame.windowScale = windowScale(bytes, at + 20, frame.payload);
@@ -60,10 +62,11 @@ export function decodeUdp(frame: Frame, bytes: Uint8Array, at: number, end: numb
   frame.transport = at;
   frame.sourcePort = uint16(bytes, at);
   frame.destinationPort = uint16(bytes, at + 2);
-  // 0 is a jumbogram (RFC 2675) or segmentation left to the network card.
-  const length = uint16(bytes, at + 4) || sent;
+  const said = uint16(bytes, at + 4);
+  // Over IPv6 0 is a jumbogram (RFC 2675 section 4).
+  const length = said === 0 && frame.ipVersion === 6 ? sent : said;
   frame.payload = at + 8;
-  frame.headerWhole = length >= 8;
+  frame.isCounted = length >= 8;
   if (length < 8) frame.malformed = `UDP length ${length}`;
   frame.payloadLength = Math.max(0, Math.min(length, sent) - 8);
   frame.payloadCaptured = Math.min(end - frame.payload, frame.payloadLength);
@@ -77,4 +80,6 @@ export function decodeIcmp(frame: Frame, bytes: Uint8Array, at: number, end: num
   frame.kind = 'icmp';
   frame.transportBytes = bytes;
   frame.transport = at;
+  frame.payload = Math.min(at + 4, end);
+  frame.payloadLength = frame.payloadCaptured = end - frame.payload;
 }

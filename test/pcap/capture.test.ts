@@ -130,6 +130,7 @@ describe('headers', () => {
     expect((await only(ethernet(0x0800, ipv4(1, bytesOf('03 01 0000 00000000'))))).icmp).toEqual({
       type: 3,
       code: 1,
+      payload: new Uint8Array(4),
     });
   });
 

@@ -1,0 +1,106 @@
+// Requests that a proxy answers by asking on: one connection ends at the proxy, another begins there. Joins the request
+// outside with the request inside by order, time and content. Packets that are only passed on are twins.ts's business.
+import type { Connection } from './connections.ts';
+import type { HttpMessage } from './http.ts';
+
+export interface RequestSighting {
+  /** Index of the capture. */
+  readonly capture: number;
+  readonly connection: Connection;
+  /** Index in `connection.http`. */
+  readonly exchange: number;
+}
+
+export interface ProxiedRequest {
+  /** Always another connection; the same one at another capture point is no proxied request. */
+  readonly kind: 'proxied';
+  readonly outside: RequestSighting;
+  readonly inside: RequestSighting;
+  /** From the request's last packet outside to its first inside. Negative where the proxy did not wait for all of it. */
+  readonly nanoseconds: number;
+  /** Whether the answers have the same status and body; undefined where one of them was not captured. */
+  readonly isAnswerSame: boolean | undefined;
+}
+
+/**
+ * Joins requests of different connections. The inner one begins while the outer one waits for its answer, and has the same
+ * method, body and target (or one that ends the other: a proxy may take or add a prefix). Of several alike, equal
+ * answers tell which belong together, and then the order does: first come, first passed on.
+ * @param sides the connections of each capture; each pair of captures is joined by itself, in both directions, and a
+ * capture with itself
+ */
+export function joinRequests(sides: readonly (readonly Connection[])[]): ProxiedRequest[] {
+  const asked = sides.map(requestsOf);
+  return asked
+    .flatMap((outer) => asked.flatMap((inner) => joinSides(outer, inner)))
+    .sort(
+      (a, b) => Number(timeOf(a.outside) - timeOf(b.outside)) || Number(timeOf(a.inside) - timeOf(b.inside)),
+    );
+}
+
+interface Asked extends RequestSighting {
+  readonly request: HttpMessage;
+  readonly response?: HttpMessage;
+}
+
+function requestsOf(found: readonly Connection[], capture: number): Asked[] {
+  return found
+    .flatMap((connection) =>
+      connection.http.flatMap(({ request, response }, exchange): Asked[] =>
+        request === undefined ? [] : [{ capture, connection, exchange, request, response }],
+      ),
+    )
+    .sort((a, b) => Number(a.request.firstTime - b.request.firstTime));
+}
+
+function joinSides(outer: readonly Asked[], inner: readonly Asked[]): ProxiedRequest[] {
+  const result: ProxiedRequest[] = [];
+  let waiting: Asked[] = [];
+  let next = 0;
+  for (const inside of inner) {
+    const { firstTime } = inside.request;
+    while (next < outer.length && outer[next]!.request.firstTime <= firstTime) waiting.push(outer[next++]!);
+    waiting = waiting.filter(({ response }) => response === undefined || response.lastTime >= firstTime);
+    const candidates = waiting.filter((outside) => isPassedOn(outside, inside));
+    const outside = candidates.find((candidate) => isAnswerSame(candidate, inside) === true) ?? candidates[0];
+    if (outside === undefined) continue;
+    waiting = waiting.filter((asked) => asked !== outside);
+    result.push({
+      kind: 'proxied',
+      outside: { capture: outside.capture, connection: outside.connection, exchange: outside.exchange },
+      inside: { capture: inside.capture, connection: inside.connection, exchange: inside.exchange },
+      nanoseconds: Number(firstTime - outside.request.lastTime),
+      isAnswerSame: isAnswerSame(outside, inside),
+    });
+  }
+  return result;
+}
+
+function isPassedOn(outside: Asked, inside: Asked): boolean {
+  const [a, b] = [outside.connection, inside.connection];
+  // The same connection at another point; another one to the same server; another one of the same client. So a proxy that
+  // takes its client's address cannot be told from a client that asks twice.
+  if (a.isn.client === b.isn.client && a.isn.server === b.isn.server) return false;
+  if (a.server.address === b.server.address && a.server.port === b.server.port) return false;
+  if (a.client.address === b.client.address) return false;
+  const [outer, inner] = [outside.request, inside.request];
+  return (
+    outer.method === inner.method &&
+    outer.bodyDigest === inner.bodyDigest &&
+    (endsWith(outer.target!, inner.target!) || endsWith(inner.target!, outer.target!))
+  );
+}
+
+/** `/` alone ends every directory's target, and says nothing. */
+function endsWith(target: string, end: string): boolean {
+  return target === end || (end.length > 1 && target.endsWith(end));
+}
+
+function isAnswerSame({ response: a }: Asked, { response: b }: Asked): boolean | undefined {
+  if (a === undefined || b === undefined) return undefined;
+  return a.status === b.status && a.bodyDigest === b.bodyDigest;
+}
+
+function timeOf({ connection, exchange }: RequestSighting): bigint {
+  return connection.http[exchange]!.request!.firstTime;
+}
