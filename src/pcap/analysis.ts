@@ -179,19 +179,21 @@ function repeated(
   const isBehind = nextSequence !== 0 && ((sequence - nextSequence) | 0) < 0;
   // One byte behind, with more than that byte: new data after a zero window probe.
   if (!isBehind || (length > 1 && ((nextSequence - 1) | 0) === sequence)) return 0;
-  // Clocks that went backwards make neither of the two times short.
   const sinceAck = time - receiver.lastAckTime;
   if (
-    receiver.duplicateAcks >= 2 &&
+    // The mark -1 (above) counts as many: Wireshark keeps the number unsigned.
+    receiver.duplicateAcks >>> 0 >= 2 &&
     receiver.lastAck === sequence &&
-    sinceAck >= 0 &&
-    sinceAck < FAST_RETRANSMISSION_NS
+    isSooner(sinceAck, FAST_RETRANSMISSION_NS)
   )
     return FAST_RETRANSMISSION;
   const sinceHighest = time - sender.nextTime;
-  // A round trip below zero (such clocks again) is a huge one to Wireshark.
-  const threshold = roundTrip > 0 ? roundTrip : roundTrip < 0 ? Number.POSITIVE_INFINITY : OUT_OF_ORDER_NS;
-  if (sinceHighest >= 0 && sinceHighest < threshold && nextSequence !== ((sequence + advance) | 0))
-    return OUT_OF_ORDER;
+  const threshold = roundTrip === 0 || Number.isNaN(roundTrip) ? OUT_OF_ORDER_NS : roundTrip;
+  if (isSooner(sinceHighest, threshold) && nextSequence !== ((sequence + advance) | 0)) return OUT_OF_ORDER;
   return RETRANSMISSION;
+}
+
+/** Whether a time is below a threshold as Wireshark compares them: unsigned, so that a clock set back made a long one. */
+function isSooner(time: number, threshold: number): boolean {
+  return time < 0 === threshold < 0 ? time < threshold : time >= 0;
 }

@@ -383,12 +383,9 @@ function followControl(
     }
     sender.isBeforeFirstAck = true;
     // Scaling is used only if both SYNs offer it (RFC 7323 section 2.2).
-    if (frame.windowScale >= 0) {
-      sender.windowScale = frame.windowScale;
-      if (isSynAck && receiver.windowScale === SCALE_UNUSED) sender.windowScale = SCALE_UNUSED;
-    } else if (sender.windowScale === SCALE_UNKNOWN) {
-      sender.windowScale = receiver.windowScale = SCALE_UNUSED;
-    }
+    if (frame.windowScale >= 0) sender.windowScale = frame.windowScale;
+    if (sender.windowScale === SCALE_UNKNOWN) sender.windowScale = receiver.windowScale = SCALE_UNUSED;
+    else if (isSynAck && receiver.windowScale === SCALE_UNUSED) sender.windowScale = SCALE_UNUSED;
   }
   if ((flags & FIN) !== 0) {
     const isFirst = isFromLow ? life.finOfLow === 0 : life.finOfHigh === 0;

@@ -2,7 +2,14 @@
 // tshark's engine and prints them unrounded), initial sequence numbers and analysis flags (from tshark's fields).
 import { spawnSync } from 'node:child_process';
 import type { Capture, Connection } from '../../src/pcap/index.ts';
+import { CaptureParser } from '../../src/pcap/file.ts';
+import { Fragments } from '../../src/pcap/fragments.ts';
+import { Frame } from '../../src/pcap/frame.ts';
 import { connections, readCapture, summarize } from '../../src/pcap/index.ts';
+import { decodeFrame } from '../../src/pcap/link.ts';
+import { feed } from '../../src/pcap/source.ts';
+import type { Life } from '../../src/pcap/tracker.ts';
+import { Tracker } from '../../src/pcap/tracker.ts';
 import { tsharkFields } from './tshark.ts';
 
 /** Our name for each of tshark's, in the order of its fields. */
@@ -40,7 +47,7 @@ export async function disagreements(path: string): Promise<Disagreement[]> {
     difference('conversations', found.map(conversationLine), sharkdConversations(path)),
     difference('sequence numbers', initialSequenceNumbers(capture), theirs.sequenceNumbers),
     difference('analysis', found.flatMap(analysisLines), theirs.analysis),
-    difference('completeness', completeness(capture, found), theirs.completeness),
+    difference('completeness', await completenessShown(path), theirs.completeness),
     difference('summary', summary.connections.map(conversationLine), found.map(conversationLine)),
   ].filter((entry) => entry !== undefined);
 }
@@ -66,10 +73,6 @@ function without(from: readonly string[], these: readonly string[]): string[] {
 }
 
 type Figures = Pick<Connection, 'protocol' | 'client' | 'server' | 'packets' | 'bytes'>;
-
-function isTcp(connection: Connection): boolean {
-  return connection.protocol === 'tcp';
-}
 
 /** The same for both ends, whichever is called client. */
 function line(protocol: string, ends: readonly { end: string; packets: number; bytes: number }[]): string {
@@ -134,18 +137,24 @@ function analysisLines({ analysisPackets }: Connection): string[] {
   );
 }
 
-/**
- * tshark shows with a packet what it knew before that packet. So what it shows with a connection's last packet is what
- * the others say.
- */
-function completeness(capture: Capture, found: readonly Connection[]): string[] {
-  const last = new Set(found.map(({ packetNumbers }) => packetNumbers.at(-1)));
-  const before = connections({ packets: capture.packets.filter(({ number }) => !last.has(number)) });
-  const known = new Map(before.map((connection) => [connection.packetNumbers[0], connection.completeness]));
-  return found
-    .filter(isTcp)
-    .filter(({ packetNumbers }) => packetNumbers.length > 1)
-    .map(({ packetNumbers }) => `packet ${packetNumbers.at(-1)}: ${known.get(packetNumbers[0])}`);
+/** tshark shows with a packet what it knew before that packet; compared is what it shows with each connection's last. */
+async function completenessShown(path: string): Promise<string[]> {
+  const frame = new Frame();
+  const fragments = new Fragments();
+  const tracker = new Tracker();
+  const known = new Map<Life, number>();
+  const shown = new Map<Life, string>();
+  const parser = new CaptureParser(frame, () => {
+    decodeFrame(frame, fragments);
+    const life = tracker.track(frame);
+    if (life === undefined || frame.kind !== 'tcp') return true;
+    const before = known.get(life);
+    if (before !== undefined) shown.set(life, `packet ${frame.number}: ${before}`);
+    known.set(life, life.completeness);
+    return true;
+  });
+  await feed(path, parser);
+  return [...shown.values()];
 }
 
 interface TsharkAccount {
