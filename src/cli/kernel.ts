@@ -1,25 +1,32 @@
-// Chooses the kernel that a lab runs on, and says which it took and why.
-import { chooseKernel, type Choice } from '../sandbox/choose.ts';
+// What a topology needs of the machine, and the kernel that its lab runs on.
+import { chooseKernel, type Choice, type Machine } from '../sandbox/choose.ts';
+import type { Need } from '../sandbox/needs.ts';
 import { methodOf } from '../balancers/index.ts';
 import type { Topology } from '../topology/types.ts';
 import type { Cli } from './context.ts';
 import { EXIT, Failure } from './failure.ts';
 
-export async function chooseFor(cli: Cli, topology: Topology): Promise<Choice> {
-  const needs = topology.balancer === undefined ? [] : methodOf(topology.balancer.method).needs;
-  const netem = topology.nodes.some((node) => node.interfaces.some((link) => link.link !== undefined));
-  const httpd = new Set(
-    topology.nodes.map((node) => node.httpd?.server).filter((server) => server !== undefined),
-  );
-  const all = [
-    ...needs,
-    ...(netem ? (['kernel:netem'] as const) : []),
-    ...[...httpd].map((server) => (server === 'apache' ? ('apache2' as const) : ('nginx' as const))),
+export function machineOf(cli: Cli): Machine {
+  const { uid, gid, path } = cli.host;
+  return { uid, gid, path, proc: '/proc' };
+}
+
+/** What a topology needs beyond what every lab does. */
+export function needsOf(topology: Topology): Need[] {
+  const method = topology.balancer === undefined ? [] : methodOf(topology.balancer.method).needs;
+  const shaped = topology.nodes.some((node) => node.interfaces.some((link) => link.link !== undefined));
+  const servers = topology.nodes.flatMap((node) => node.httpd?.server ?? []);
+  return [
+    ...new Set<Need>([
+      ...method,
+      ...(shaped ? (['tc', 'kernel:netem'] as const) : []),
+      ...servers.map((server) => (server === 'apache' ? 'apache2' : 'nginx')),
+    ]),
   ];
-  const choice = await chooseKernel(cli.kernel, [...new Set(all)], {
-    uid: cli.host.uid,
-    path: cli.env.PATH ?? '',
-  });
+}
+
+export async function chooseFor(cli: Cli, topology: Topology): Promise<Choice> {
+  const choice = await chooseKernel(cli.kernel, needsOf(topology), machineOf(cli));
   if ('missing' in choice) throw new Failure(`${topology.name}: ${choice.missing}`, EXIT.missing);
   if (!cli.json && cli.kernel === 'auto' && choice.why !== '') cli.say(`${topology.name}: ${choice.why}\n`);
   return choice;

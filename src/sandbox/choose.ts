@@ -11,8 +11,11 @@ import type { Kernel } from './start.ts';
 
 export interface Machine {
   readonly uid: number;
+  readonly gid: number;
   /** PATH. */
   readonly path: string;
+  /** Where proc(5) is mounted. */
+  readonly proc: string;
 }
 
 export type Choice = { readonly kernel: Kernel; readonly why: string };
@@ -39,37 +42,95 @@ const exists = async (file: string) =>
     () => false,
   );
 
+/**
+ * What the running kernel's owner says it has: lists of modules, or its configuration where there are none (a kernel without modules).
+ * Read once: it does not change while the kernel runs.
+ */
+let listing: Promise<{ readonly modules: string; readonly config: string }> | undefined;
+
+async function readListing(): Promise<{ modules: string; config: string }> {
+  const folder = `/lib/modules/${release()}`;
+  const [builtin, dependencies] = await Promise.all(
+    ['modules.builtin', 'modules.dep'].map(async (name) =>
+      readFile(join(folder, name), 'latin1').catch(() => ''),
+    ),
+  );
+  const config =
+    builtin === ''
+      ? await readFile('/proc/config.gz')
+          .then(async (bytes) => (await promisify(gunzip)(bytes)).toString('latin1'))
+          .catch(() => '')
+      : '';
+  return { modules: `${builtin}\n${dependencies}`, config };
+}
+
 /** Whether the running kernel has a feature, built in or as a module that it can load. */
 export async function kernelHas(config: string, module: string): Promise<boolean> {
   if (await exists(`/sys/module/${module}`)) return true;
-  const modules = `/lib/modules/${release()}`;
-  const pattern = new RegExp(`(^|/)${module.replaceAll('_', '[-_]')}\\.ko`, 'm');
-  const [builtin, dependencies, configuration] = await Promise.all([
-    readFile(join(modules, 'modules.builtin'), 'utf8').catch(() => ''),
-    readFile(join(modules, 'modules.dep'), 'utf8').catch(() => ''),
-    readFile('/proc/config.gz')
-      .then(async (bytes) => (await promisify(gunzip)(bytes)).toString('latin1'))
-      .catch(() => ''),
-  ]);
-  return (
-    pattern.test(builtin) || pattern.test(dependencies) || configuration.includes(`CONFIG_${config}=y\n`)
-  );
+  listing ??= readListing();
+  const known = await listing;
+  // Names of modules take - and _ for the same.
+  const file = new RegExp(`/${module.replaceAll('_', '[-_]')}\\.ko`);
+  return known.config.includes(`\nCONFIG_${config}=y\n`) || file.test(known.modules);
 }
 
-/** Whether this user may make user namespaces (root needs none). */
-async function namespacesAllowed(uid: number): Promise<boolean> {
-  if (uid === 0) return true;
-  const number = async (file: string, otherwise: number) =>
-    readFile(file, 'latin1').then(
-      (text) => Number(text),
-      () => otherwise,
-    );
-  const [most, debian, apparmor] = await Promise.all([
-    number('/proc/sys/user/max_user_namespaces', 1),
-    number('/proc/sys/kernel/unprivileged_userns_clone', 1),
-    number('/proc/sys/kernel/apparmor_restrict_unprivileged_userns', 0),
-  ]);
-  return most > 0 && debian === 1 && apparmor === 0;
+/** Capabilities that a sandbox on this machine's kernel takes (capabilities(7)): CAP_NET_ADMIN, CAP_SYS_ADMIN. */
+const WALL_BUILDING = (1n << 12n) | (1n << 21n);
+
+/** What keeps this user from making namespaces, in words, with what to do about it; nothing when nothing does. */
+export async function obstacle(machine: Machine): Promise<{ what: string; remedy: string } | undefined> {
+  const text = async (file: string) => readFile(join(machine.proc, file), 'latin1').catch(() => '');
+  if (machine.uid === 0) {
+    const effective = /^CapEff:\s*([0-9a-f]+)/m.exec(await text('self/status'))?.[1];
+    if (effective === undefined || (BigInt(`0x${effective}`) & WALL_BUILDING) === WALL_BUILDING)
+      return undefined;
+    return {
+      what: 'root may not make namespaces here: it lacks CAP_SYS_ADMIN or CAP_NET_ADMIN',
+      remedy: 'give the container these capabilities, or run lblab outside it',
+    };
+  }
+  const settings = [
+    ['user.max_user_namespaces', 'sys/user/max_user_namespaces', (value: string) => value === '0', '16384'],
+    [
+      'kernel.unprivileged_userns_clone',
+      'sys/kernel/unprivileged_userns_clone',
+      (value: string) => value === '0',
+      '1',
+    ],
+    [
+      'kernel.apparmor_restrict_unprivileged_userns',
+      'sys/kernel/apparmor_restrict_unprivileged_userns',
+      (value: string) => value === '1',
+      '0',
+    ],
+  ] as const;
+  for (const [name, file, forbids, instead] of settings) {
+    const value = (await text(file)).trim();
+    // AppArmor may have a profile that excepts bwrap: only a trial tells.
+    if (forbids(value) && !(name.includes('apparmor') && (await sandboxStarts(machine)))) {
+      return {
+        what: `a plain user may not make user namespaces here: ${name} is ${value}`,
+        remedy: `run lblab as root, or allow it: sudo sysctl -w ${name}=${instead}`,
+      };
+    }
+  }
+  return undefined;
+}
+
+async function sandboxStarts(machine: Machine): Promise<boolean> {
+  const { tryInside } = await import('./trial.ts');
+  return (await tryInside(SANDBOX_TRIAL, machine)).ok;
+}
+
+/** A node, a link between two and a segment, as every lab has them. */
+export const SANDBOX_TRIAL =
+  'ip netns add trial && ip link add trial0 type veth peer name trial1 && ip link add trial2 type bridge';
+
+/** Whether this is root of the whole machine, not of a user namespace such as a container's. */
+async function isRealRoot(machine: Machine): Promise<boolean> {
+  if (machine.uid !== 0) return false;
+  const map = await readFile(join(machine.proc, 'self/uid_map'), 'latin1').catch(() => '');
+  return map === '' || /^\s*0\s+0\s+4294967295\s*$/.test(map);
 }
 
 /** Whether a need is met on this machine's own kernel. */
@@ -79,27 +140,34 @@ export async function isMet(need: Need, machine: Machine): Promise<boolean> {
   if ('file' in what) return exists(what.file);
   switch (need) {
     case 'kernel:namespaces':
-      return namespacesAllowed(machine.uid);
+      return (await obstacle(machine)) === undefined;
     case 'kernel:ipvs':
       // Its netlink family wants privilege in the first user namespace: root's alone.
-      return machine.uid === 0 && kernelHas('IP_VS', 'ip_vs');
+      return (await isRealRoot(machine)) && kernelHas(what.config, what.module);
     default:
       return kernelHas(what.config, what.module);
   }
 }
 
 /** What every lab needs, whichever kernel it runs on. */
-const ALWAYS: readonly Need[] = ['bwrap', 'ip', 'nsenter', 'tcpdump', 'curl', 'kernel:namespaces'];
+export const ALWAYS: readonly Need[] = ['bwrap', 'ip', 'nsenter', 'tcpdump', 'curl', 'kernel:namespaces'];
 /** What a user-mode kernel needs. */
-const FOR_UML: readonly Need[] = ['user-mode-linux', 'uml-modules', 'modprobe', 'taskset', 'setpriv'];
+export const FOR_UML: readonly Need[] = ['user-mode-linux', 'uml-modules', 'modprobe', 'taskset', 'setpriv'];
 
-/** The needs that are not met. A user-mode kernel has every kernel feature that labs ask for. */
-export async function unmet(kernel: Kernel, needs: readonly Need[], machine: Machine): Promise<Need[]> {
-  const all =
-    kernel === 'host'
-      ? [...ALWAYS, ...needs]
-      : [...ALWAYS, ...FOR_UML, ...needs.filter((need) => !need.startsWith('kernel:'))];
-  const met = await Promise.all(all.map(async (need) => isMet(need, machine)));
+/** Tells whether a need is met on this machine. */
+export type Judge = (need: Need) => boolean | Promise<boolean>;
+
+/** The needs that are not met. */
+async function unmet(kernel: Kernel, needs: readonly Need[], judge: Judge): Promise<Need[]> {
+  const all = [...ALWAYS, ...(kernel === 'uml' ? FOR_UML : []), ...needs];
+  const met = await Promise.all(
+    all.map(async (need) => {
+      const what = NEEDS[need];
+      // The walls around a user-mode kernel are this machine's; what is inside them is not.
+      const own = kernel === 'host' || !('config' in what) || need === 'kernel:namespaces';
+      return own ? judge(need) : what.guest;
+    }),
+  );
   return all.filter((_, index) => !met[index]);
 }
 
@@ -118,26 +186,33 @@ function remedy(needs: readonly Need[]): string {
   return packages.length === 0 ? '' : `; lblab doctor --fix installs ${packages.join(' ')}`;
 }
 
-/** Chooses; `missing` says what stands in the way. */
+/** Chooses; `missing` says what stands in the way, and what to do about it. */
 export async function chooseKernel(
   wanted: 'auto' | Kernel,
   needs: readonly Need[],
   machine: Machine,
+  judge: Judge = async (need) => isMet(need, machine),
 ): Promise<Choice | { readonly missing: string }> {
+  const onHost = wanted === 'uml' ? [] : await unmet('host', needs, judge);
+  if (wanted !== 'uml' && onHost.length === 0) {
+    const why = wanted === 'host' ? ', as asked' : ', which has all that it needs';
+    return { kernel: 'host', why: `on ${TITLES.host}${why}` };
+  }
+  const onUml = wanted === 'host' ? [] : await unmet('uml', needs, judge);
+  if ([...onHost, ...onUml].includes('kernel:namespaces')) {
+    const reason = await obstacle(machine);
+    return { missing: reason === undefined ? 'no sandbox starts here' : `${reason.what}; ${reason.remedy}` };
+  }
   if (wanted !== 'auto') {
-    const missing = await unmet(wanted, needs, machine);
-    if (missing.length === 0) return { kernel: wanted, why: `${TITLES[wanted]}, as asked` };
+    const missing = wanted === 'host' ? onHost : onUml;
+    if (missing.length === 0) return { kernel: 'uml', why: `on ${TITLES.uml}, as asked` };
     return { missing: `${TITLES[wanted]} cannot run it: no ${describe(missing)}${remedy(missing)}` };
   }
-  const onHost = await unmet('host', needs, machine);
-  if (onHost.length === 0) return { kernel: 'host', why: `on ${TITLES.host}, which has all that it needs` };
   const lacks = onHost.filter((need) => need.startsWith('kernel:'));
+  // Not the kernel's fault: the other one would lack it as well.
   if (lacks.length === 0) return { missing: `no ${describe(onHost)}${remedy(onHost)}` };
-  const onUml = await unmet('uml', needs, machine);
-  const why =
-    machine.uid === 0 || !lacks.includes('kernel:ipvs')
-      ? `has no ${describe(lacks)}`
-      : `gives a plain user no ${describe(lacks)}`;
+  const reserved = lacks.length === 1 && lacks[0] === 'kernel:ipvs' && (await kernelHas('IP_VS', 'ip_vs'));
+  const why = reserved ? `gives IPVS to root alone` : `has no ${describe(lacks)}`;
   if (onUml.length === 0) return { kernel: 'uml', why: `on ${TITLES.uml}: ${TITLES.host} ${why}` };
   return {
     missing: `${TITLES.host} ${why}, and for ${TITLES.uml} there is no ${describe(onUml)}${remedy(onUml)}`,

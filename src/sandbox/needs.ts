@@ -8,7 +8,13 @@ type What =
       readonly version?: readonly string[];
     }
   | { readonly title: string; readonly package?: string; readonly file: string }
-  | { readonly title: string; readonly package?: string; readonly config: string; readonly module: string };
+  | {
+      readonly title: string;
+      readonly config: string;
+      readonly module: string;
+      /** Whether Debian's user-mode kernel has it. */
+      readonly guest: boolean;
+    };
 
 /** By the name that `lblab doctor` shows. A program's `version` is the argv tail that makes it tell. */
 export const NEEDS = {
@@ -43,11 +49,12 @@ export const NEEDS = {
   modprobe: { title: 'modprobe', program: 'modprobe', package: 'kmod', version: ['--version'] },
   taskset: { title: 'taskset', program: 'taskset', package: 'util-linux', version: ['--version'] },
   setpriv: { title: 'setpriv', program: 'setpriv', package: 'util-linux', version: ['--version'] },
-  'kernel:namespaces': { title: 'user namespaces', config: 'USER_NS', module: '' },
-  'kernel:ipvs': { title: 'IPVS', config: 'IP_VS', module: 'ip_vs' },
-  'kernel:netem': { title: 'netem', config: 'NET_SCH_NETEM', module: 'sch_netem' },
-  'kernel:ipip': { title: 'IPIP tunnels', config: 'NET_IPIP', module: 'ipip' },
-  'kernel:nftables': { title: 'nftables', config: 'NF_TABLES', module: 'nf_tables' },
+  'kernel:namespaces': { title: 'namespaces', config: 'USER_NS', module: '', guest: true },
+  'kernel:ipvs': { title: 'IPVS', config: 'IP_VS', module: 'ip_vs', guest: true },
+  'kernel:netem': { title: 'netem', config: 'NET_SCH_NETEM', module: 'sch_netem', guest: true },
+  'kernel:ipip': { title: 'IPIP tunnels', config: 'NET_IPIP', module: 'ipip', guest: true },
+  // Its nf_tables is built without the families that labs use (CONFIG_NF_TABLES_IPV4, _NETDEV).
+  'kernel:nftables': { title: 'nftables', config: 'NF_TABLES', module: 'nf_tables', guest: false },
 } as const satisfies Record<string, What>;
 
 /** A program or a kernel feature. */
