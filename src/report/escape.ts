@@ -10,3 +10,8 @@ export function forTerminal(text: string): string {
       : `\\u${code.toString(16).padStart(4, '0')}`;
   });
 }
+
+/** The first `length` characters, and how many more there are. */
+export function clip(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length)}... (${text.length - length} more)`;
+}
