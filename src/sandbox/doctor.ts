@@ -97,7 +97,7 @@ async function examineSandbox(machine: Machine, outcome: Outcome): Promise<Findi
 async function examineFeature(need: Need, machine: Machine, sandbox: Promise<Outcome>): Promise<Finding> {
   const what = NEEDS[need] as { readonly config: string; readonly module: string };
   const trial = TRIALS[need]!;
-  const listed = await kernelHas(what.config, what.module);
+  const listed = kernelHas(what.config, what.module);
   if (listed && !(await isMet(need, machine))) {
     return { found: true, works: false, detail: 'the kernel gives it to root alone' };
   }
