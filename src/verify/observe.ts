@@ -74,10 +74,7 @@ function ownMacs(point: CapturedPoint, declared: ReadonlySet<string>): ReadonlyS
 }
 
 function servicePackets(point: CapturedPoint, roles: Roles): SeenPacket[] {
-  const servers = new Set([
-    ...roles.balancerAddresses,
-    ...roles.backends.flatMap(({ addresses }) => [...addresses]),
-  ]);
+  const servers = new Set([...roles.balancerAddresses, ...roles.backendAddresses]);
   return point.capture.packets.flatMap((packet) => {
     if (!isTcp(packet)) return [];
     const { tcp, ip } = packet;

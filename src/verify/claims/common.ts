@@ -2,7 +2,6 @@
 import { cite, claim, type ClaimDefinition, type Finding } from '../claim.ts';
 import {
   areBackendsCaptured,
-  backendOf,
   header,
   isAnswered,
   pairByNumbers,
@@ -10,7 +9,6 @@ import {
   served,
   streamOf,
   type Pair,
-  type SeenRequest,
 } from '../measure.ts';
 import { MissingEvidenceError, type Observation, type Sighting } from '../observe.ts';
 import type { Place } from '../roles.ts';
@@ -29,9 +27,9 @@ export const synsOf = (sightings: readonly Sighting[]): PacketReference[] =>
 export const pairSyns = (pairs: readonly Pair[]): PacketReference[] =>
   synsOf(pairs.flatMap(({ first, second }) => [first, second]));
 
-/** Names of the capture points at a place, for sentences such as `10 connections on eth0`. */
-export function where(seen: Observation, place: Place): string {
-  return list(seen.points(place).map(({ name }) => name));
+/** Names of the captures that show connections, for sentences such as `10 connections on eth0`. */
+export function where(sightings: readonly Sighting[]): string {
+  return list([...new Set(sightings.map(({ syn }) => syn.point.name))].sort());
 }
 
 export function vipText({ roles }: Observation): string {
@@ -81,7 +79,7 @@ export function everySyn(
       const others = opened.filter((sighting) => !right.has(addressOf(sighting)));
       return {
         holds: others.length === 0,
-        observed: `${count(opened.length, 'SYN')} on ${where(seen, place)}: ${spread(opened.map(addressOf), end === 'source' ? 'from' : 'to')}`,
+        observed: `${count(opened.length, 'SYN')} on ${where(opened)}: ${spread(opened.map(addressOf), end === 'source' ? 'from' : 'to')}`,
         evidence: synsOf(others.length === 0 ? opened : others),
       };
     },
@@ -155,7 +153,7 @@ export function sharedNumbers(seen: Observation, first: Place, second: Place): F
       : `${count(pairs.length, 'pair')} ${pairs.length === 1 ? 'shares' : 'share'} both initial sequence numbers`;
   return {
     holds,
-    observed: `${count(one.length, 'connection')} on ${where(seen, first)}, ${other.length} on ${where(seen, second)}, ${shared}`,
+    observed: `${count(one.length, 'connection')} on ${where(one)}, ${other.length} on ${where(other)}, ${shared}`,
     evidence: holds ? pairSyns(pairs) : synsOf([...onlyFirst, ...onlySecond]),
   };
 }
@@ -199,19 +197,6 @@ export function spreads(heading: Heading): Claim {
   });
 }
 
-/** Requests in the order in which they were whole, each with the request of the same rank at the other place. */
-export function requestPairs(
-  first: readonly Sighting[],
-  second: readonly Sighting[],
-): { pairs: (readonly [SeenRequest, SeenRequest])[]; counts: readonly [number, number] } {
-  const outer = requestsAmong(first);
-  const inner = requestsAmong(second);
-  return {
-    pairs: outer.slice(0, inner.length).map((request, index) => [request, inner[index]!] as const),
-    counts: [outer.length, inner.length],
-  };
-}
-
 /** Request and response bytes are the same at both places, and nobody has added an X-Forwarded-For. */
 export function payloadUntouched(heading: Heading, first: Place, second: Place): Claim {
   return claim({
@@ -224,7 +209,9 @@ export function payloadUntouched(heading: Heading, first: Place, second: Place):
       const other = seen.opened(second);
       requestsAmong(one);
       const inner = requestsAmong(other);
-      const { pairs, onlySecond } = pairByNumbers(one, other);
+      const { pairs, onlyFirst, onlySecond } = pairByNumbers(one, other);
+      const isPartial = second === 'backend' && !areBackendsCaptured(seen);
+      const lone = isPartial ? onlySecond : [...onlyFirst, ...onlySecond];
       const pick = (direction: 'toServer' | 'toClient') =>
         pairs.filter((pair) => !streamOf(pair.first, direction).equals(streamOf(pair.second, direction)));
       const requests = pick('toServer');
@@ -234,26 +221,19 @@ export function payloadUntouched(heading: Heading, first: Place, second: Place):
         (sum, { first: { connection } }) => sum + connection.payload.toServer + connection.payload.toClient,
         0,
       );
-      const holds =
-        pairs.length > 0 && requests.length + responses.length + added.length + onlySecond.length === 0;
+      const holds = pairs.length > 0 && requests.length + responses.length + added.length + lone.length === 0;
       const findings = [
-        ...(pairs.length === 0 ? [] : [`${count(pairs.length, 'connection')} compared, ${bytes} bytes`]),
-        ...(onlySecond.length === 0
-          ? []
-          : [
-              `${count(onlySecond.length, 'connection')} on ${where(seen, second)} that ${onlySecond.length === 1 ? 'is' : 'are'} not on ${where(seen, first)}`,
-            ]),
-        ...(requests.length === 0 ? [] : [`${count(requests.length, 'request')} differ`]),
-        ...(responses.length === 0 ? [] : [`${count(responses.length, 'response')} differ`]),
-        ...(added.length === 0
-          ? ['no X-Forwarded-For']
-          : [`${count(added.length, 'request')} with X-Forwarded-For`]),
-        ...(holds ? ['all equal'] : []),
+        `${count(pairs.length, 'connection')} compared`,
+        ...(lone.length === 0 ? [] : [`${count(lone.length, 'connection')} at one place only`]),
+        ...(requests.length === 0 ? [] : [`requests differ in ${requests.length}`]),
+        ...(responses.length === 0 ? [] : [`responses differ in ${responses.length}`]),
+        ...(holds ? [`${bytes} bytes equal`] : []),
+        added.length === 0 ? 'no X-Forwarded-For' : `${count(added.length, 'request')} with X-Forwarded-For`,
       ];
       const wrong = [
         ...[...requests, ...responses].flatMap((pair) => [pair.first, pair.second]),
         ...added.map(({ sighting }) => sighting),
-        ...onlySecond,
+        ...lone,
       ];
       const cited = holds ? pairs.flatMap((pair) => [pair.first, pair.second]) : wrong;
       return {
@@ -268,5 +248,3 @@ export function payloadUntouched(heading: Heading, first: Place, second: Place):
     },
   });
 }
-
-export { backendOf };

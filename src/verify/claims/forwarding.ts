@@ -37,7 +37,7 @@ export function passing(seen: Observation): Passing {
 }
 
 export function noCounterpart(seen: Observation): string {
-  return `no connection on ${where(seen, 'outside')} has a counterpart on ${where(seen, 'inside')}`;
+  return `no connection on ${where(seen.opened('outside'))} has a counterpart on ${where(seen.opened('inside'))}`;
 }
 
 /** Values before and after, as `64 → 63 (60), 63 → 62 (2)`. */

@@ -2,6 +2,7 @@
 // names the lab on which it must fail.
 import { cite, claim } from '../claim.ts';
 import {
+  backendOf,
   cookies,
   header,
   isHandshakeComplete,
@@ -13,7 +14,7 @@ import {
 import { MissingEvidenceError, type Observation } from '../observe.ts';
 import type { Claim } from '../types.ts';
 import { count, duration, groupBy, list, spread, tally } from '../words.ts';
-import { backendOf, connectsToVip, sharesText, sourceIsBalancer, synsOf, where } from './common.ts';
+import { connectsToVip, sharesText, sourceIsBalancer, synsOf, where } from './common.ts';
 
 const citeRequests = (requests: readonly SeenRequest[]) => cite(requests.flatMap(packetsOf));
 
@@ -24,11 +25,19 @@ function targetOf(seen: Observation, { sighting }: SeenRequest): string {
 }
 
 /** The sticky cookie of a request: the one the topology names, or else one whose value is a backend's name. */
-function stickyCookie(seen: Observation, { request }: SeenRequest): string | undefined {
-  const name = seen.evidence.topology.balancer?.nginx.stickyCookie;
-  const all = cookies(request);
-  if (name !== undefined) return all.get(name);
-  return [...all.values()].find((value) => seen.roles.backends.some(({ node }) => node === value));
+function stickyCookie(seen: Observation, request: SeenRequest): string | undefined {
+  const backends = new Set(seen.roles.backends.map(({ node }) => node));
+  return declaredCookie(seen) === undefined
+    ? [...cookies(request.request).values()].find((value) => backends.has(value))
+    : pinnedBy(seen, request);
+}
+
+const declaredCookie = (seen: Observation) => seen.evidence.topology.balancer?.nginx.stickyCookie;
+
+/** The value of the cookie by which the topology says that clients stay. */
+function pinnedBy(seen: Observation, { request }: SeenRequest): string | undefined {
+  const name = declaredCookie(seen);
+  return name === undefined ? undefined : cookies(request).get(name);
 }
 
 // Fails on dnsrr: there the client connects to a backend itself.
@@ -55,15 +64,17 @@ const twoConnections = claim({
     const inner = seen.opened('inside');
     const outside = outer.filter(isHandshakeComplete);
     const inside = inner.filter(isHandshakeComplete);
-    if (outside.length + inside.length === 0) throw new MissingEvidenceError('no handshake was completed');
     const logged = seen.evidence.requests?.length;
     const requests = logged ?? requestsAmong(outside).length;
     const { pairs } = pairByNumbers(outer, inner);
+    if (outside.length + inside.length + pairs.length === 0) {
+      throw new MissingEvidenceError('no handshake was completed');
+    }
     return {
       holds: outside.length === requests && inside.length === requests && pairs.length === 0,
       observed:
         `${count(requests, 'request')}${logged === undefined ? '' : " in the clients' log"}, ` +
-        `${count(outside.length, 'handshake')} on ${where(seen, 'outside')}, ${inside.length} on ${where(seen, 'inside')}, ` +
+        `${count(outside.length, 'handshake')} on ${where(outer)}, ${inside.length} on ${where(inner)}, ` +
         `${pairs.length === 0 ? 'none shares' : `${pairs.length} share`} both initial sequence numbers`,
       evidence: synsOf(
         pairs.length > 0 ? pairs.flatMap((pair) => [pair.first, pair.second]) : [...outside, ...inside],
@@ -128,8 +139,8 @@ const forwardedFor = claim({
     return {
       holds,
       observed:
-        `${count(inner.length, 'request')} on ${where(seen, 'inside')}: ${spread(values, 'with')}; ` +
-        `${early.length === 0 ? 'none' : early.length} of ${outer.length} on ${where(seen, 'outside')} has one`,
+        `${count(inner.length, 'request')} on ${where(inner.map(({ sighting }) => sighting))}: ${spread(values, 'with')}; ` +
+        `${early.length === 0 ? 'none' : early.length} of ${outer.length} on ${where(outer.map(({ sighting }) => sighting))} has one`,
       evidence: citeRequests(wrong.length > 0 ? wrong : early.length > 0 ? early : inner),
     };
   },
@@ -158,7 +169,7 @@ const proxyRequest = claim({
     );
     return {
       holds: wrong.length === 0,
-      observed: `${count(inner.length, 'request')} on ${where(seen, 'inside')}: ${spread(inner.map(describeRequest), 'with')}`,
+      observed: `${count(inner.length, 'request')} on ${where(inner.map(({ sighting }) => sighting))}: ${spread(inner.map(describeRequest), 'with')}`,
       evidence: citeRequests(wrong.length > 0 ? wrong : inner),
     };
   },
@@ -178,7 +189,7 @@ const spreadOver = claim({
   measure: (seen) => {
     const { backends } = seen.roles;
     const free = requestsAmong(seen.opened('inside')).filter(
-      (request) => stickyCookie(seen, request) === undefined,
+      (request) => pinnedBy(seen, request) === undefined,
     );
     if (free.length < backends.length) {
       throw new MissingEvidenceError(

@@ -53,8 +53,8 @@ const port = claim({
     return {
       holds,
       observed:
-        `${count(outer.length, 'port')} on ${where(seen, 'outside')} (${sample(outer)}), ` +
-        `${inner.length} on ${where(seen, 'inside')} (${sample(inner)}), ${common} the same`,
+        `${count(outer.length, 'port')} on ${where(outer)} (${sample(outer)}), ` +
+        `${inner.length} on ${where(inner)} (${sample(inner)}), ${common} the same`,
       evidence: synsOf([...outer, ...inner]),
     };
   },
@@ -95,7 +95,7 @@ const rewrite = claim({
 
 /** Why a connection does not pass the balancer whole in both directions; nothing when it does. */
 function missingHalf({ first, second }: Pair): string | undefined {
-  for (const direction of ['toServer', 'toClient'] as const) {
+  for (const direction of ['toClient', 'toServer'] as const) {
     const words = direction === 'toServer' ? 'from the client' : 'to the client';
     if (first.connection.payload[direction] === 0 || second.connection.payload[direction] === 0)
       return `no data ${words}`;

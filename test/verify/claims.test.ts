@@ -1,0 +1,111 @@
+// Each claim holds on the lab it is about and fails, never `unknown`, on its negative twin. All evidence is from real labs.
+import { readdirSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { allClaims, claimById } from '../../src/verify/index.ts';
+import { recorded, RECORDED, status, verdict } from './evidence.ts';
+
+const TWINS: readonly (readonly [claim: string, holds: readonly string[], fails: readonly string[]])[] = [
+  ['l7.vip', ['l7'], ['direct']],
+  ['l7.source', ['l7'], ['nat']],
+  ['l7.two-connections', ['l7'], ['nat', 'dsr']],
+  ['l7.after-request', ['l7'], ['l7-stream', 'nat', 'dsr']],
+  ['l7.forwarded-for', ['l7'], ['l7-no-forwarded-for', 'nat']],
+  ['l7.proxy-request', ['l7'], ['l7-http11', 'nat']],
+  ['l7.spread', ['l7', 'l7-sticky'], ['l7-down']],
+  ['l7.sticky', ['l7-sticky'], ['l7-cookie-ignored']],
+
+  ['nat.vip', ['nat'], ['direct']],
+  ['nat.one-connection', ['nat', 'fullnat'], ['l7', 'l7-stream']],
+  ['nat.port', ['nat'], ['l7', 'l7-stream']],
+  ['nat.rewrite', ['nat', 'fullnat'], ['dsr', 'l7', 'tun']],
+  ['nat.both-ways', ['nat', 'fullnat'], ['nat-second-leg', 'dsr', 'l7']],
+  ['nat.passed-through', ['nat'], ['l7']],
+  ['nat.source', ['nat'], ['fullnat', 'l7']],
+  ['nat.spread', ['nat'], ['nat-weight-zero']],
+  ['nat.payload', ['nat'], ['l7']],
+  ['nat.table', ['nat', 'nat-weight-zero'], ['dsr', 'tun']],
+
+  ['fullnat.source', ['fullnat'], ['nat']],
+  ['fullnat.one-connection', ['fullnat'], ['l7']],
+  ['fullnat.spread', ['fullnat'], ['fullnat-weight-zero']],
+  ['fullnat.no-gateway', ['fullnat'], ['nat-no-gateway', 'nat']],
+
+  ['dsr.vip', ['dsr', 'dsr-article'], ['direct']],
+  ['dsr.mac', ['dsr', 'dsr-article'], ['nat', 'l7']],
+  ['dsr.source', ['dsr', 'dsr-article'], ['fullnat', 'l7']],
+  ['dsr.dst', ['dsr', 'dsr-article'], ['nat', 'l7']],
+  ['dsr.return', ['dsr', 'dsr-article'], ['nat', 'l7']],
+  ['dsr.return-source', ['dsr', 'dsr-article'], ['nat-second-leg']],
+  ['dsr.segment', ['dsr', 'dsr-article'], ['dsr-routed']],
+  ['dsr.loopback', ['dsr', 'dsr-article'], ['dsr-no-loopback']],
+  ['dsr.arp', ['dsr', 'dsr-article'], ['dsr-no-arp-ignore', 'dsr-no-arp-announce']],
+  ['dsr.missing', ['dsr', 'dsr-article'], ['nat', 'l7']],
+  ['dsr.one-connection', ['dsr', 'dsr-article'], ['l7']],
+  ['dsr.payload', ['dsr', 'dsr-article'], ['l7']],
+  ['dsr.spread', ['dsr'], ['dsr-weight-zero', 'dsr-no-arp-ignore']],
+  ['dsr.norules', ['dsr', 'dsr-article'], ['fullnat']],
+  ['dsr.table', ['dsr', 'dsr-article'], ['nat', 'tun']],
+
+  ['tun.vip', ['tun'], ['direct']],
+  ['tun.encapsulation', ['tun'], ['dsr', 'nat', 'l7']],
+  ['tun.source', ['tun'], ['fullnat']],
+  ['tun.dst', ['tun'], ['nat']],
+  ['tun.return', ['tun'], ['nat']],
+  ['tun.return-source', ['tun'], ['nat-second-leg']],
+  ['tun.one-connection', ['tun'], ['l7']],
+  ['tun.payload', ['tun'], ['l7']],
+  ['tun.spread', ['tun'], ['tun-weight-zero']],
+  ['tun.loopback', ['tun'], ['tun-no-vip']],
+  ['tun.arp', ['tun'], ['tun-no-arp-ignore']],
+  ['tun.table', ['tun'], ['nat', 'dsr']],
+
+  ['l4.persistence', ['nat-persistent', 'dsr-persistent'], ['nat-two-clients', 'dsr-two-clients']],
+];
+
+describe('every claim', () => {
+  test.each(TWINS)('%s holds on %s and fails on %s', async (id, holds, fails) => {
+    const found = await Promise.all([...holds, ...fails].map(async (lab) => [lab, await status(id, lab)]));
+    expect(Object.fromEntries(found)).toEqual({
+      ...Object.fromEntries(holds.map((lab) => [lab, 'pass'])),
+      ...Object.fromEntries(fails.map((lab) => [lab, 'fail'])),
+    });
+  });
+
+  test('has a twin on which it fails', () => {
+    expect(TWINS.map(([id]) => id)).toEqual(allClaims().map(({ id }) => id));
+    expect(TWINS.filter(([, holds, fails]) => holds.length === 0 || fails.length === 0)).toEqual([]);
+  });
+
+  test('can be judged on every lab', async () => {
+    const labs = readdirSync(RECORDED).sort();
+    const letter = { pass: '+', fail: '-', unknown: '?' };
+    const rows = await Promise.all(
+      allClaims().map(async ({ id }) => {
+        const row = await Promise.all(labs.map(async (lab) => letter[await status(id, lab)]));
+        return `${id.padEnd(20)} ${row.join(' ')}`;
+      }),
+    );
+    const head = labs.map((lab, index) => `${' '.repeat(21)}${'| '.repeat(index)}${lab}`);
+    await expect([...head, ...rows, ''].join('\n')).toMatchFileSnapshot('matrix.txt');
+  });
+
+  test('gives the same verdict again', async () => {
+    const evidence = await recorded('nat');
+    for (const { id } of allClaims()) expect(verdict(id, { ...evidence })).toEqual(verdict(id, evidence));
+  });
+
+  test('names packets of captures that there are, in order, at most twenty of each', async () => {
+    for (const lab of readdirSync(RECORDED)) {
+      const evidence = await recorded(lab);
+      for (const { id } of allClaims()) {
+        for (const { capture, packets } of claimById(id)!.check(evidence).evidence) {
+          const count = evidence.captures.get(capture)!.capture.packets.length;
+          expect(packets.length).toBeLessThanOrEqual(20);
+          expect(packets.length).toBeGreaterThan(0);
+          expect(packets).toEqual([...new Set(packets)].sort((a, b) => a - b));
+          expect(packets.at(-1)).toBeLessThanOrEqual(count);
+        }
+      }
+    }
+  });
+});
