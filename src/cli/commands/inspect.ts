@@ -1,6 +1,7 @@
 // `lblab inspect`: what is in captures, anybody's. Needs no lab, no root and no Linux.
 import { interruption } from '../../lab/lab.ts';
 import { inspectDocument, inspectText, type InspectedCapture } from '../../report/inspect.ts';
+import { twinsText } from '../../report/twins.ts';
 import { allowance, readInspected } from '../captures.ts';
 import type { Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
@@ -60,6 +61,6 @@ export async function inspect(cli: Cli, paths: string[], options: Options): Prom
     packets: options.packets,
     filtered,
   });
-  cli.out(text);
+  cli.out(text + twinsText(chosen, { paint: cli.paint, limit: limit(ROWS) }));
   return EXIT.ok;
 }
