@@ -2,7 +2,7 @@
 import { chown, lstat, readdir } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Chalk, type ChalkInstance } from 'chalk';
 import type { Host } from '../lab/lab.ts';
 
@@ -51,7 +51,7 @@ function colours(stream: NodeJS.WriteStream, env: Cli['env'], wanted: boolean | 
 }
 
 function stateFolder(env: Cli['env'], uid: number): string {
-  if (env.LBLAB_STATE_DIR) return env.LBLAB_STATE_DIR;
+  if (env.LBLAB_STATE_DIR) return resolve(env.LBLAB_STATE_DIR);
   if (uid === 0) return '/run/lblab';
   return env.XDG_RUNTIME_DIR ? join(env.XDG_RUNTIME_DIR, 'lblab') : `/tmp/lblab-${uid}`;
 }
@@ -59,7 +59,9 @@ function stateFolder(env: Cli['env'], uid: number): string {
 /** A plain user's PATH often lacks the folders that ip, nginx and tcpdump are in. */
 function searchPath(env: Cli['env']): string {
   const own = (env.PATH ?? '').split(':').filter((folder) => folder.startsWith('/'));
-  return [...new Set([...own, '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'])].join(':');
+  return [
+    ...new Set([...own, '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']),
+  ].join(':');
 }
 
 const DEFAULT_TIMEOUT = 30;
@@ -107,7 +109,8 @@ export async function giveToCaller(cli: Cli, path: string): Promise<void> {
     const info = await lstat(file);
     if (info.isSymbolicLink()) return;
     await chown(file, uid, gid);
-    if (info.isDirectory()) await Promise.all((await readdir(file)).map(async (name) => give(join(file, name))));
+    if (info.isDirectory())
+      await Promise.all((await readdir(file)).map(async (name) => give(join(file, name))));
   };
   await give(path);
 }

@@ -1,40 +1,27 @@
 // The commands, their options and examples; which file carries each out; and what an error becomes. Files are loaded when called.
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
+import { CONCURRENCY, labName, REQUESTS, seconds } from './arguments.ts';
+import { defineFileCommands } from './file-commands.ts';
+import { defineInspect } from './inspect-command.ts';
+import { defineLabCommands, keepCommandWhole } from './lab-commands.ts';
 import { makeCli, type Cli, type GlobalOptions } from './context.ts';
 import { EXIT, Failure } from './failure.ts';
 
-function integer(minimum: number, maximum: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < minimum || value > maximum) {
-      throw new InvalidArgumentError(`give a whole number from ${minimum} to ${maximum}`);
-    }
-    return value;
-  };
+export type Act = (cli: Cli, ...args: never[]) => Promise<number>;
+
+export interface ActOptions {
+  /** Ctrl-C is an ordinary end of the command, or another program's business: the exit code is then the command's own. */
+  readonly ownSignals?: boolean;
 }
 
-/** A duration such as 500ms, 10s or 2m, in seconds; a bare number is seconds. */
-export function seconds(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(text);
-  const value = match ? Number(match[1]) * { ms: 0.001, s: 1, m: 60 }[(match[2] ?? 's') as 'ms' | 's' | 'm'] : 0;
-  if (!match || value <= 0 || value > 86_400) throw new InvalidArgumentError('give a time such as 500ms, 10s or 2m');
-  return value;
-}
+/** Makes a commander action of a command's function, which is loaded when called. */
+export type Register = (
+  load: () => Promise<Act>,
+  options?: ActOptions,
+) => (...args: unknown[]) => Promise<void>;
 
-function labName(text: string): string {
-  if (!/^[a-z][a-z0-9-]{0,30}$/.test(text)) {
-    throw new InvalidArgumentError('a name has small letters, digits and -, begins with a letter, and has 31 characters at most');
-  }
-  return text;
-}
-
-const REQUESTS: [Option, Option] = [
-  new Option('-n, --requests <count>', "requests to send (default: the topology's, 10)").argParser(integer(1, 1_000_000)),
-  new Option('-c, --concurrency <count>', 'requests under way at once (default: 1)').argParser(integer(1, 300)),
-];
-const LAB = new Option('-l, --lab <lab>', 'the lab, when more than one is up').argParser(labName);
-
-type Act = (cli: Cli, ...args: never[]) => Promise<number>;
+/** Adds a command with its examples. */
+export type Define = (name: string, description: string, examples: string) => Command;
 
 /** Runs the tool. Resolves with the exit code; everything that is said has been said. */
 export async function main(argv: readonly string[], version: string): Promise<number> {
@@ -44,7 +31,7 @@ export async function main(argv: readonly string[], version: string): Promise<nu
     // A second one: leave at once. The sandbox ends with us, its control socket being closed.
     if (interrupt.signal.aborted) process.exit(code);
     signalCode = code;
-    interrupt.abort();
+    interrupt.abort(name);
   };
   process.on('SIGINT', onSignal('SIGINT', 130));
   process.on('SIGTERM', onSignal('SIGTERM', 143));
@@ -55,13 +42,15 @@ export async function main(argv: readonly string[], version: string): Promise<nu
   });
 
   let code = 0;
+  let ownSignals = false;
   let cli: Cli | undefined;
   const program = new Command('lblab');
-  const act =
-    (load: () => Promise<Act>) =>
-    async (...args: unknown[]): Promise<void> => {
+  const act: Register =
+    (load, options = {}) =>
+    async (...args) => {
       const command = args.at(-1) as Command;
       cli = makeCli(command.optsWithGlobals<GlobalOptions>(), interrupt.signal);
+      ownSignals = options.ownSignals === true;
       code = await (await load())(cli, ...(args.slice(0, -1) as never[]));
     };
   define(program, version, act);
@@ -70,16 +59,16 @@ export async function main(argv: readonly string[], version: string): Promise<nu
     command.showHelpAfterError('(lblab help, or --help after a command, shows examples)');
   }
   try {
-    await program.parseAsync([...argv], { from: 'user' });
+    await program.parseAsync(keepCommandWhole(argv), { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     if (signalCode !== 0) {
-      process.stderr.write('interrupted; nothing is left running\n');
+      process.stderr.write('interrupted; nothing of this command is left running\n');
       return signalCode;
     }
-    return explain(error, argv.includes('--debug'));
+    return explain(error, cli?.debug ?? argv.includes('--debug'));
   }
-  return signalCode === 0 ? code : signalCode;
+  return signalCode === 0 || ownSignals ? code : signalCode;
 }
 
 function explain(error: unknown, debug: boolean): number {
@@ -94,7 +83,9 @@ function explain(error: unknown, debug: boolean): number {
   }
   const code = (error as NodeJS.ErrnoException).code;
   if (code === 'ENOSPC' || code === 'EACCES' || code === 'EROFS' || code === 'EDQUOT') {
-    process.stderr.write(`${known.message}\nname another folder with -o, or with LBLAB_STATE_DIR for what runs\n`);
+    process.stderr.write(
+      `${known.message}\nname another folder with -o, or with LBLAB_STATE_DIR for what runs\n`,
+    );
     return EXIT.missing;
   }
   process.stderr.write(
@@ -103,45 +94,76 @@ function explain(error: unknown, debug: boolean): number {
   return EXIT.bug;
 }
 
-type Register = (load: () => Promise<Act>) => (...args: unknown[]) => Promise<void>;
-
 function define(program: Command, version: string, act: Register): void {
   program
-    .description('Load-balancer labs in Linux network namespaces that prove what they teach from their packet captures.')
+    .description(
+      'Load-balancer labs in Linux network namespaces that prove what they teach from their packet captures.',
+    )
     .version(version, '-V, --version')
     .option('--json', 'one JSON document on standard output')
     .option('-v, --verbose', 'say more')
     .option('--debug', 'stack traces, and what goes on inside')
     .option('--no-color', 'no colours (NO_COLOR is honoured too)')
-    .addOption(new Option('--timeout <time>', 'how long one step may take').argParser(seconds).default(30, '30s'))
     .addOption(
-      new Option('--kernel <kernel>', 'auto, host, or uml (default: LBLAB_KERNEL, or auto)').choices(['auto', 'host', 'uml']),
+      new Option('--timeout <time>', 'how long one step may take').argParser(seconds).default(30, '30s'),
+    )
+    .addOption(
+      new Option('--kernel <kernel>', 'auto, host, or uml (default: LBLAB_KERNEL, or auto)').choices([
+        'auto',
+        'host',
+        'uml',
+      ]),
     )
     .addHelpText('beforeAll', EXAMPLES);
 
-  const command = (name: string, description: string, examples: string) =>
+  const command: Define = (name, description, examples) =>
     program.command(name).description(description).addHelpText('before', `Examples:\n${examples}\n`);
 
-  command('run', "build, capture, verify and end; the article's labs when none is named", `  lblab run l7
-  lblab run ./mine.yaml --json > results.json`)
+  command(
+    'run',
+    "build, capture, verify and end; the article's labs when none is named",
+    `  lblab run l7
+  lblab run ./mine.yaml --json > results.json`,
+  )
     .argument('[topology...]', 'topologies that ship, or files')
-    .addOption(REQUESTS[0])
-    .addOption(REQUESTS[1])
+    .addOption(REQUESTS)
+    .addOption(CONCURRENCY)
     .option('-o, --output <folder>', 'folder for the captures (default: captures/LAB)')
     .action(act(async () => (await import('./commands/run.ts')).run));
 
-  command('up', 'build a lab, start its services, leave it running', `  lblab up l7
-  lblab up ./mine.yaml --name blue`)
+  command(
+    'up',
+    'build a lab, start its services, leave it running',
+    `  lblab up l7
+  lblab up ./mine.yaml --name blue`,
+  )
     .argument('<topology>', 'a topology that ships, or a file')
     .addOption(new Option('--name <lab>', "the lab's name (default: the topology's)").argParser(labName))
     .option('--recreate', 'end the lab of that name first, if one is up')
     .action(act(async () => (await import('./commands/up.ts')).up));
 
-  command('down', 'end a lab; one that is absent or half-built is fine', `  lblab down l7
-  lblab down --all`)
+  command(
+    'down',
+    'end a lab; one that is absent or half-built is fine',
+    `  lblab down l7
+  lblab down --all`,
+  )
     .argument('[lab]', 'the lab')
     .option('--all', 'every lab')
     .action(act(async () => (await import('./commands/down.ts')).down));
+
+  defineLabCommands(command, act);
+  defineInspect(command, act);
+  defineFileCommands(program, command, act);
+
+  command(
+    'doctor',
+    'what this machine has of what labs need, and which labs can run on it; exit code 3 when one cannot',
+    `  lblab doctor
+  lblab doctor --fix            installs the packages that are missing`,
+  )
+    .option('--fix', 'install the Debian packages that are missing')
+    .action(act(async () => (await import('./commands/doctor.ts')).doctor));
 }
 
 const EXAMPLES = `Examples:

@@ -187,6 +187,12 @@ export async function readEvidence(
   };
 }
 
+/** The topology that saved evidence was made with; nothing where there is none. */
+export async function savedTopology(dir: string): Promise<Topology | undefined> {
+  const text = await readText(join(dir, 'topology.json'));
+  return text === undefined ? undefined : (JSON.parse(text) as Topology);
+}
+
 /** Copies a round's evidence out of a lab's folder, so that it can be read and judged again when the lab has gone. */
 export async function saveEvidence(from: string, to: string, evidence: Evidence): Promise<void> {
   const { topology } = evidence;
@@ -196,9 +202,11 @@ export async function saveEvidence(from: string, to: string, evidence: Evidence)
   };
   await mkdir(to, { recursive: true });
   // Only what an earlier round of ours left is replaced: the folder may be the user's own.
-  if ((await readText(join(to, 'topology.json'))) !== undefined) {
+  const earlier = await savedTopology(to);
+  if (earlier !== undefined) {
+    const pcaps = earlier.captures.flatMap((point) => [`${point.name}.pcap`, `${point.name}.log`]);
     await Promise.all(
-      ['requests', 'tables', 'nodes'].map(async (name) =>
+      ['requests', 'tables', 'nodes', ...pcaps].map(async (name) =>
         rm(join(to, name), { recursive: true, force: true }),
       ),
     );

@@ -1,6 +1,7 @@
 // Carries out a plan's stages in a sandbox: files first, then each stage's lanes side by side. Reports every step as it begins and ends.
 import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { foldersOf, logOf } from '../plan/build.ts';
 import { netnsOf } from '../plan/names.ts';
 import { commandLine } from '../plan/shell.ts';
 import type { CommandStep, ServiceStep, Stage, Step } from '../plan/types.ts';
@@ -27,9 +28,10 @@ export interface Context {
 export class StepError extends LabError {
   readonly step: Step;
   readonly ended?: Ended;
-  constructor(step: Step, what: string, ended: Ended | undefined, hint: string) {
+  constructor(step: Step, lab: string, what: string, ended: Ended | undefined, hint: string) {
     const words = ended?.stderr.trim() ?? '';
-    const command = step.kind === 'file' ? step.path : commandLine(step);
+    const netns = step.node === undefined ? undefined : netnsOf(lab, step.node);
+    const command = step.kind === 'file' ? step.path : commandLine(step, netns);
     super(
       [
         `${step.id}: ${what}`,
@@ -85,42 +87,31 @@ function spawnOf(context: Context, step: CommandStep | ServiceStep): Spawn {
 
 async function perform(context: Context, step: CommandStep | ServiceStep): Promise<void> {
   if (step.kind === 'service') {
-    const log =
-      step.stdout?.replace(/\.pcap$/, '.log') ??
-      `nodes/${step.node}/${step.name.replace(/^[^.]*\./, '')}.log`;
     try {
       await context.client.start(
         step.name,
         spawnOf(context, step),
         step.ready,
-        join(context.dir, log),
+        join(context.dir, logOf(step)),
         context.timeout,
+        step.id.startsWith('capture.'),
       );
     } catch (error) {
       if (!(error instanceof SandboxError) || error.ended === undefined) throw error;
-      throw new StepError(step, error.message, error.ended, hintFor(step, error.ended));
+      throw new StepError(step, context.lab, error.message, error.ended, hintFor(step, error.ended));
     }
     return;
   }
   const { ended } = await context.client.run(spawnOf(context, step), step.stdin, context.timeout);
   if (ended.error !== undefined || !(step.exitCodes ?? [0]).includes(ended.code ?? -1)) {
-    throw new StepError(step, describe(ended), ended, hintFor(step, ended));
+    throw new StepError(step, context.lab, describe(ended), ended, hintFor(step, ended));
   }
 }
 
 /** Writes a plan's files into the lab's folder, with the folders that its programs work in. */
 export async function writeFiles(dir: string, stages: readonly Stage[]): Promise<void> {
   const steps = stages.flatMap((stage) => stage.steps);
-  const folders = new Set<string>(['tables']);
-  for (const step of steps) {
-    if (step.kind === 'file') folders.add(dirname(step.path));
-    else {
-      folders.add(step.cwd);
-      if (step.stdout !== undefined) folders.add(dirname(step.stdout));
-      if (step.argv[0] === 'nginx') folders.add(`${step.cwd}/temp`);
-    }
-  }
-  await Promise.all([...folders].map(async (folder) => mkdir(join(dir, folder), { recursive: true })));
+  await Promise.all(foldersOf(stages).map(async (folder) => mkdir(join(dir, folder), { recursive: true })));
   await Promise.all(
     steps.map(async (step) =>
       step.kind === 'file' ? writeFile(join(dir, step.path), step.content) : undefined,

@@ -62,6 +62,8 @@ export interface Lab {
   readonly client: SandboxClient;
   readonly pid: number;
   readonly uuid: string;
+  /** Pid of the command that uses the lab now. */
+  readonly user: number;
   readonly timeout: number;
   readonly onStep?: (event: StepEvent) => void;
   /** Ends the lab; resolves when nothing of it is left, its folder included. */
@@ -103,6 +105,7 @@ async function build(options: UpOptions, dir: string): Promise<Lab> {
     client,
     pid: sandbox.pid,
     uuid,
+    user: host.pid,
     timeout: options.timeout,
     onStep: options.onStep,
     destroy: sandbox.destroy,
@@ -219,6 +222,7 @@ lblab down ${name} removes what is left`);
     client,
     pid: record.pid,
     uuid: record.uuid,
+    user: host.pid,
     ...more,
     destroy: async () => client.destroy(),
   };

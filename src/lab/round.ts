@@ -2,19 +2,23 @@
 import { readFile, rm, stat, writeFile, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execute } from './execute.ts';
+import { hold } from './hold.ts';
 import { accessLogPaths, readEvidence, readRequests, tcpdumpCounts, type Offsets } from './evidence.ts';
 import { interruption, stagesOf, type Lab } from './lab.ts';
 import { connections, readCapture } from '../pcap/index.ts';
 import { SandboxError } from '../sandbox/client.ts';
 import { lastWords } from '../sandbox/start.ts';
-import { filesOf, trafficStage, type TrafficOptions } from '../plan/build.ts';
+import { captureStage, filesOf, trafficStage, type TrafficOptions } from '../plan/build.ts';
+import type { Stage } from '../plan/types.ts';
+import type { CapturePoint } from '../topology/types.ts';
 import type { Evidence, RequestRecord } from '../verify/types.ts';
 
 export interface RoundOptions extends Partial<TrafficOptions> {
-  /** Names of the capture points to use; all when left out. */
-  readonly points?: readonly string[];
-  /** Whether requests are sent; else the captures last for `seconds` or until the signal. */
+  /** Where to capture; the topology's capture points when left out. */
+  readonly points?: readonly CapturePoint[];
+  /** Whether requests are sent. */
   readonly traffic: boolean;
+  /** Seconds that the captures last at least. Without traffic and without this, until the signal. */
   readonly seconds?: number;
   /** A capture filter in place of the points' own. */
   readonly filter?: string;
@@ -38,6 +42,19 @@ export async function sendRequests(
   options: Partial<TrafficOptions>,
 ): Promise<readonly RequestRecord[]> {
   const stage = trafficStage(lab.topology, options);
+  const letGo = await hold(lab, 'requests');
+  try {
+    return await requestStage(lab, options, stage);
+  } finally {
+    await letGo();
+  }
+}
+
+async function requestStage(
+  lab: Lab,
+  options: Partial<TrafficOptions>,
+  stage: Stage,
+): Promise<readonly RequestRecord[]> {
   await rm(join(lab.dir, 'requests'), { recursive: true, force: true });
   for (const { path, content } of filesOf([stage])) {
     await mkdir(dirname(join(lab.dir, path)), { recursive: true });
@@ -134,21 +151,27 @@ type Timed = <T>(name: string, work: () => Promise<T>) => Promise<T>;
 async function perform(
   lab: Lab,
   options: RoundOptions,
-  points: readonly string[],
+  chosen: readonly CapturePoint[],
   timed: Timed,
 ): Promise<void> {
-  const wanted = new Set(points.map((point) => `capture.${point}`));
-  const stages = stagesOf(lab.plan, ['settle', 'capture']).map((stage) =>
-    stage.name === 'capture' ? { ...stage, steps: stage.steps.filter((step) => wanted.has(step.id)) } : stage,
-  );
+  const points = chosen.map((point) => point.name);
+  const stages = [...stagesOf(lab.plan, ['settle']), captureStage(chosen)];
+  // A log that an earlier round left must not speak for this one, nor its requests.
+  await Promise.all([
+    ...points.map(async (point) => rm(join(lab.dir, `${point}.log`), { force: true })),
+    ...(options.traffic ? [] : [rm(join(lab.dir, 'requests'), { recursive: true, force: true })]),
+  ]);
   try {
     await timed('capture', async () => execute(context(lab), stages));
+    const began = performance.now();
     if (options.traffic) {
       await timed('traffic', async () =>
         Promise.race([sendRequests(lab, options), interruption(options.signal)]),
       );
-    } else {
-      await waiting(options);
+    }
+    if (!options.traffic || options.seconds !== undefined) {
+      const left = options.seconds && Math.max(0, options.seconds - (performance.now() - began) / 1000);
+      await waiting(lab, left, options.signal);
     }
     await timed('drain', async () => drain(lab, points));
   } finally {
@@ -166,16 +189,14 @@ export async function runRound(lab: Lab, options: RoundOptions): Promise<Round> 
     timings[name] = performance.now() - began;
     return result;
   };
-  const chosen = lab.topology.captures.filter((point) => options.points?.includes(point.name) !== false);
+  const points = options.points ?? lab.topology.captures;
+  const { filter } = options;
+  const chosen = filter === undefined ? points : points.map((point) => ({ ...point, filter }));
   const topology = { ...lab.topology, captures: chosen };
   const offsets = await logOffsets(lab);
+  const letGo = await hold(lab, 'capture');
   try {
-    await perform(
-      lab,
-      options,
-      chosen.map((point) => point.name),
-      timed,
-    );
+    await perform(lab, options, chosen, timed);
   } catch (error) {
     // The sandbox died or hangs: what it had written is evidence still, and says itself that it is not whole.
     if (!(error instanceof SandboxError) || !broken(lab, error)) throw error;
@@ -185,6 +206,8 @@ export async function runRound(lab: Lab, options: RoundOptions): Promise<Round> 
       timings,
       broken: error.message + (await lastWords(lab.dir)),
     };
+  } finally {
+    await letGo();
   }
   const evidence = await timed('read', async () => readEvidence(lab.dir, topology, offsets));
   return { evidence, timings };
@@ -202,13 +225,19 @@ function unreliable(evidence: Evidence, why: string): Evidence {
   return { ...evidence, captures: new Map(captures) };
 }
 
-/** Resolves when the time is over or the signal comes. */
-async function waiting(options: RoundOptions): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = options.seconds === undefined ? undefined : setTimeout(resolve, options.seconds * 1000);
-    options.signal?.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
+/** Resolves when so many seconds are over or the signal comes. Rejects when the lab ends. */
+async function waiting(
+  lab: Lab,
+  seconds: number | undefined,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const over = new AbortController();
+  await new Promise<void>((resolve, reject) => {
+    const timer = seconds === undefined ? undefined : setTimeout(resolve, seconds * 1000);
+    over.signal.addEventListener('abort', () => clearTimeout(timer));
+    signal?.addEventListener('abort', () => resolve(), { signal: over.signal });
+    if (signal?.aborted === true) resolve();
+    lab.client.once('lost', reject);
+    over.signal.addEventListener('abort', () => lab.client.off('lost', reject));
+  }).finally(() => over.abort());
 }

@@ -1,11 +1,12 @@
 // Makes the plan from a topology: pure, deterministic, complete. Everything that is executed for a lab is a step here.
 import { isIPv6 } from 'node:net';
+import { dirname } from 'node:path';
 import { methodOf } from '../balancers/index.ts';
 import type { Interface, Link, Node, Topology } from '../topology/types.ts';
 import { httpdSteps } from './httpd.ts';
 import { bridges, netnsOf, nodeFolder, switchNetns } from './names.ts';
 import { command, nodeFile } from './steps.ts';
-import type { Plan, Stage, Step } from './types.ts';
+import type { Plan, ServiceStep, Stage, Step } from './types.ts';
 
 type Kernel = 'host' | 'uml';
 
@@ -329,5 +330,27 @@ export function buildPlan(topology: Topology, lab: string, options?: PlanOptions
 export function filesOf(stages: readonly Stage[]): { path: string; content: string }[] {
   return stages.flatMap((stage) =>
     stage.steps.flatMap((step) => (step.kind === 'file' ? [{ path: step.path, content: step.content }] : [])),
+  );
+}
+
+/** The folders that a plan's files and programs need, relative to the lab's folder. */
+export function foldersOf(stages: readonly Stage[]): string[] {
+  const folders = new Set<string>(['tables']);
+  for (const step of stages.flatMap((stage) => stage.steps)) {
+    if (step.kind === 'file') folders.add(dirname(step.path));
+    else {
+      folders.add(step.cwd);
+      if (step.stdout !== undefined) folders.add(dirname(step.stdout));
+      if (step.argv[0] === 'nginx') folders.add(`${step.cwd}/temp`);
+    }
+  }
+  return [...folders];
+}
+
+/** The file that a service's own words go to, relative to the lab's folder. */
+export function logOf(step: ServiceStep): string {
+  return (
+    step.stdout?.replace(/\.pcap$/, '.log') ??
+    `${nodeFolder(step.node!)}/${step.name.replace(/^[^.]*\./, '')}.log`
   );
 }

@@ -35,6 +35,19 @@ export function succeeded(evidence: Evidence): number {
     .length;
 }
 
+/** A claim with its verdict. */
+export function checkDocument(check: Check) {
+  return {
+    id: check.id,
+    title: check.title,
+    status: check.status,
+    expected: check.expected,
+    observed: check.observed,
+    evidence: check.evidence,
+    ...(check.note !== undefined && { note: check.note }),
+  };
+}
+
 function labDocument(result: LabResult) {
   const { evidence, topology } = result;
   return {
@@ -56,17 +69,7 @@ function labDocument(result: LabResult) {
       dropped: point.dropped ?? null,
       connections: connections(point.capture).filter((connection) => connection.protocol === 'tcp').length,
     })),
-    checks: result.checks
-      .filter((check) => check.judged)
-      .map((check) => ({
-        id: check.id,
-        title: check.title,
-        status: check.status,
-        expected: check.expected,
-        observed: check.observed,
-        evidence: check.evidence,
-        ...(check.note !== undefined && { note: check.note }),
-      })),
+    checks: result.checks.filter((check) => check.judged).map(checkDocument),
     timings: Object.fromEntries(
       Object.entries(result.timings).map(([stage, milliseconds]) => [
         stage,

@@ -2,9 +2,10 @@
 import type { ChalkInstance } from 'chalk';
 import { relative } from 'node:path';
 import { connections } from '../pcap/index.ts';
-import type { CapturedPoint, Check, Evidence } from '../verify/types.ts';
+import type { CapturedPoint, Check, Evidence, Status } from '../verify/types.ts';
 import { forTerminal } from './escape.ts';
 import { byBackend, succeeded, type LabResult } from './json.ts';
+import { table } from './table.ts';
 
 export interface TextOptions {
   readonly paint: ChalkInstance;
@@ -12,21 +13,6 @@ export interface TextOptions {
 }
 
 const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
-
-/** Columns of a table, padded; the last is left as it is. */
-function table(rows: readonly (readonly string[])[], indent: string): string {
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]!.length))) ?? [];
-  return rows
-    .map(
-      (row) =>
-        indent +
-        row
-          .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]!)))
-          .join('  ') +
-        '\n',
-    )
-    .join('');
-}
 
 /** For each capture point: packets, connections, and the source addresses that opened them. */
 export function capturesText(evidence: Evidence, output: string, options: TextOptions): string {
@@ -85,21 +71,26 @@ export function checksText(checks: readonly Check[], options: TextOptions): stri
   return checks.map((check) => checkText(check, options)).join('');
 }
 
-/** A whole run. */
-export function resultText(result: LabResult, options: TextOptions): string {
-  const { paint } = options;
-  const judged = result.checks.filter((check) => check.judged);
+/** How many claims hold, in the colour of the worst. */
+export function tally(checks: readonly Check[], status: Status, { paint }: TextOptions): string {
+  const judged = checks.filter((check) => check.judged);
   const passed = judged.filter((check) => check.status === 'pass').length;
   const word = {
     pass: paint.green('verified'),
     fail: paint.red('failed'),
     unknown: paint.yellow('undecided'),
-  }[result.status];
+  }[status];
+  return `${word}: ${passed} of ${plural(judged.length, 'claim')} hold`;
+}
+
+/** A whole run. */
+export function resultText(result: LabResult, options: TextOptions): string {
+  const { paint } = options;
   return (
     `${paint.bold(result.topology.name)}: ${forTerminal(result.topology.title)}\n` +
     requestsText(result.evidence) +
     capturesText(result.evidence, result.output, options) +
     checksText(result.checks, options) +
-    `  ${word}: ${passed} of ${plural(judged.length, 'claim')} hold, in ${(result.timings.total! / 1000).toFixed(2)} s\n\n`
+    `  ${tally(result.checks, result.status, options)}, in ${(result.timings.total! / 1000).toFixed(2)} s\n\n`
   );
 }

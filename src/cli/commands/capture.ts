@@ -1,0 +1,177 @@
+// `lblab capture`: packets of a lab, into files at all capture points at once, or as a stream from one.
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { StepError } from '../../lab/execute.ts';
+import { interruption, type Lab } from '../../lab/lab.ts';
+import { pointsAt } from '../../lab/points.ts';
+import { runRound, sendRequests } from '../../lab/round.ts';
+import { streamCapture } from '../../lab/stream.ts';
+import { connections } from '../../pcap/index.ts';
+import { word } from '../../plan/shell.ts';
+import { byBackend, succeeded } from '../../report/json.ts';
+import { capturesText, requestsText } from '../../report/text.ts';
+import type { Evidence } from '../../verify/types.ts';
+import type { Cli } from '../context.ts';
+import { EXIT, Failure } from '../failure.ts';
+import { writeTo } from '../inside.ts';
+import { withLab } from '../labs.ts';
+import { outputFolder, save, shown } from '../output.ts';
+import { failed, requireTraffic } from './request.ts';
+
+interface Options {
+  readonly requests?: number;
+  readonly concurrency?: number;
+  readonly output?: string;
+  readonly at?: readonly string[];
+  readonly filter?: string;
+  readonly for?: number;
+  readonly traffic: boolean;
+  readonly write?: string;
+}
+
+/** `lblab/capture@1`. */
+function document(lab: Lab, evidence: Evidence, folder: string) {
+  return {
+    schema: 'lblab/capture@1',
+    lab: lab.name,
+    folder,
+    ...(evidence.requests && {
+      requests: {
+        sent: evidence.requests.length,
+        succeeded: succeeded(evidence),
+        byBackend: byBackend(evidence),
+      },
+    }),
+    captures: [...evidence.captures.values()].map((point) => {
+      const tcp = connections(point.capture).filter((connection) => connection.protocol === 'tcp');
+      return {
+        name: point.name,
+        node: point.node,
+        interface: point.interface,
+        path: join(folder, `${point.name}.pcap`),
+        packets: point.capture.packets.length,
+        dropped: point.dropped ?? null,
+        ...(point.incomplete !== undefined && { incomplete: point.incomplete }),
+        connections: tcp.length,
+        sources: [...new Set(tcp.map((connection) => connection.client.address))].sort(),
+      };
+    }),
+  };
+}
+
+async function toFiles(cli: Cli, lab: Lab, options: Options, traffic: boolean): Promise<number> {
+  const points = pointsAt(lab.topology, options.at ?? []);
+  if (points.length === 0) {
+    throw new Failure(`${lab.name} has no capture points: say where with --at NODE:INTERFACE`, EXIT.usage);
+  }
+  if (!traffic && options.for === undefined && !cli.json) cli.say('capturing; Ctrl-C ends it\n');
+  const round = await runRound(lab, {
+    requests: options.requests,
+    concurrency: options.concurrency,
+    points,
+    traffic,
+    seconds: options.for,
+    filter: options.filter,
+    signal: cli.signal,
+  });
+  const { evidence } = round;
+  const folder = outputFolder(cli, lab.name, options.output);
+  await save(cli, lab, evidence, folder);
+  // `lblab verify LAB` finds them again from any folder.
+  await writeFile(join(lab.dir, 'last-captures'), folder);
+  const largest = [...evidence.captures.values()].reduce((a, b) =>
+    b.capture.packets.length > a.capture.packets.length ? b : a,
+  );
+  const whole = options.at === undefined && options.filter === undefined && traffic;
+  if (cli.json) cli.out(JSON.stringify(document(lab, evidence, folder)) + '\n');
+  else {
+    const file = word(join(shown(cli, folder), `${largest.name}.pcap`));
+    cli.out(
+      `${cli.paint.bold(lab.name)}\n` +
+        requestsText(evidence) +
+        capturesText(evidence, folder, cli) +
+        (whole ? `  lblab verify ${lab.name}          what these captures prove\n` : '') +
+        `  lblab inspect ${file}          its connections\n` +
+        `  wireshark ${file}          its packets\n`,
+    );
+  }
+  const incomplete = [...evidence.captures.values()].filter((point) => point.incomplete !== undefined);
+  for (const point of incomplete) cli.say(`${point.name}.pcap is not whole: ${point.incomplete}\n`);
+  if (round.broken !== undefined) throw new Failure(`${lab.name} broke: ${round.broken}`, EXIT.undecided);
+  if (incomplete.length > 0) return EXIT.undecided;
+  return traffic && succeeded(evidence) !== evidence.requests?.length ? EXIT.failed : EXIT.ok;
+}
+
+async function toStream(cli: Cli, lab: Lab, options: Options, traffic: boolean): Promise<number> {
+  if (options.at?.length !== 1) {
+    const example = lab.topology.captures[0];
+    throw new Failure(
+      `-w streams one capture point: say which with --at${example === undefined ? '' : `, such as --at ${example.node}:${example.interface}`}`,
+      EXIT.usage,
+    );
+  }
+  if (options.output !== undefined) throw new Failure('-w and -o exclude each other', EXIT.usage);
+  if (cli.isTerminal) {
+    throw new Failure(
+      '-w - writes packets, not text: give it a reader, such as | wireshark -k -i -',
+      EXIT.usage,
+    );
+  }
+  const [declared] = pointsAt(lab.topology, options.at);
+  const point = options.filter === undefined ? declared! : { ...declared!, filter: options.filter };
+  let failures = 0;
+  const words = await streamCapture(
+    lab,
+    point,
+    async (data) => writeTo(process.stdout, data),
+    async () => {
+      const began = performance.now();
+      cli.say(
+        `capturing at ${point.node}:${point.interface}${traffic || options.for !== undefined ? '' : '; Ctrl-C ends it'}\n`,
+      );
+      const interrupted = interruption(cli.signal).catch(() => undefined);
+      const requests = async () => {
+        if (!traffic) return;
+        const records = await sendRequests(lab, options);
+        failures = records.filter(failed).length;
+      };
+      await Promise.race([requests(), interrupted]);
+      if (cli.signal.aborted || (traffic && options.for === undefined)) return;
+      let timer: NodeJS.Timeout | undefined;
+      const over = new Promise<void>((resolve) => {
+        if (options.for === undefined) return;
+        timer = setTimeout(resolve, options.for * 1000 - (performance.now() - began));
+      });
+      await Promise.race([over, interrupted]);
+      clearTimeout(timer);
+    },
+  );
+  const last = words.trimEnd().split('\n').slice(-3);
+  cli.say(last.map((line) => `${line}\n`).join(''));
+  return failures > 0 ? EXIT.failed : EXIT.ok;
+}
+
+export async function capture(cli: Cli, name: string | undefined, options: Options): Promise<number> {
+  if (options.write !== undefined && options.write !== '-') {
+    throw new Failure(
+      `-w takes - only (standard output); -o ${word(options.write)} names a folder for files`,
+      EXIT.usage,
+    );
+  }
+  const streams = options.write === '-';
+  // --for alone listens; a stream is for watching what others do. With -n there are requests in either case.
+  const traffic =
+    options.traffic && (options.requests !== undefined || (options.for === undefined && !streams));
+  return withLab(cli, name, async (lab) => {
+    if (traffic) requireTraffic(lab);
+    try {
+      return await (streams ? toStream : toFiles)(cli, lab, options, traffic);
+    } catch (error) {
+      // tcpdump refused: its own words say what is wrong with the filter.
+      if (error instanceof StepError && error.step.id.startsWith('capture.') && error.ended !== undefined) {
+        throw new Failure(error.message, EXIT.usage);
+      }
+      throw error;
+    }
+  });
+}

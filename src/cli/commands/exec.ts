@@ -1,0 +1,29 @@
+// `lblab exec`: a command in a node, its streams joined to ours, its exit code ours.
+import type { Cli } from '../context.ts';
+import { exitCodeOf, feed, inNode, writeTo } from '../inside.ts';
+import { nodeOf, withLab } from '../labs.ts';
+import { onTerminal } from '../terminal.ts';
+
+interface Options {
+  readonly lab?: string;
+  readonly tty?: boolean;
+}
+
+export async function exec(cli: Cli, name: string, command: string[], options: Options): Promise<number> {
+  return withLab(cli, options.lab, async (lab) => {
+    const spawn = inNode(cli, lab, nodeOf(lab, name), command);
+    if (options.tty === true) return exitCodeOf(await onTerminal(cli, lab.client, spawn));
+    const streams = { stdout: process.stdout, stderr: process.stderr };
+    const attachment = lab.client.attach(spawn, async (stream, data) => writeTo(streams[stream], data));
+    const letGo = feed(cli.stdin, attachment);
+    // Ctrl-C is meant for the program: what it makes of it is its exit code. A second one ends us, and the agent hangs up on it.
+    const onAbort = () => attachment.kill(cli.signal.reason as string);
+    cli.signal.addEventListener('abort', onAbort);
+    try {
+      return exitCodeOf(await attachment.ended);
+    } finally {
+      cli.signal.removeEventListener('abort', onAbort);
+      letGo();
+    }
+  });
+}

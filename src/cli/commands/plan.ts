@@ -1,0 +1,24 @@
+// `lblab plan`: what would be executed, for people, for programs, or for a shell.
+import { buildPlan } from '../../plan/build.ts';
+import { planScript } from '../../plan/script.ts';
+import { planText } from '../../report/plan.ts';
+import type { Cli } from '../context.ts';
+import { EXIT } from '../failure.ts';
+import { loadTopology } from '../topologies.ts';
+
+interface Options {
+  readonly format?: 'text' | 'json' | 'sh';
+  readonly name?: string;
+}
+
+export async function plan(cli: Cli, name: string, options: Options): Promise<number> {
+  const { topology } = await loadTopology(cli, name);
+  const made = buildPlan(topology, options.name ?? topology.name, {
+    kernel: cli.kernel === 'uml' ? 'uml' : 'host',
+  });
+  const format = options.format ?? (cli.json ? 'json' : 'text');
+  if (format === 'json') cli.out(JSON.stringify(made, null, cli.json ? 0 : 2) + '\n');
+  else if (format === 'sh') cli.out(planScript(made, topology, name));
+  else cli.out(planText(made, name, cli));
+  return EXIT.ok;
+}

@@ -1,0 +1,66 @@
+// Finds the lab that a command is about, and the node in it: by name, or the only one that is up.
+import { labs } from '../lab/folders.ts';
+import { attachLab, type Lab } from '../lab/lab.ts';
+import { nearest } from '../topology/nearest.ts';
+import type { Node } from '../topology/types.ts';
+import type { Cli } from './context.ts';
+import { EXIT, Failure } from './failure.ts';
+import { follow } from './progress.ts';
+
+/** The lab named, or the only one that is up. Throws Failure that lists those that are up. */
+export async function nameOfLab(cli: Cli, name: string | undefined): Promise<string> {
+  const found = await labs(cli.host.home);
+  const up = found.filter((lab) => lab.alive).map((lab) => lab.record.name);
+  if (name !== undefined) {
+    if (found.some((lab) => lab.record.name === name)) return name;
+    const near = nearest(name, up);
+    throw new Failure(
+      `no lab ${name} is up${near === undefined ? '' : `; did you mean ${near}?`}\n${listed(up)}`,
+      EXIT.usage,
+    );
+  }
+  if (up.length === 1) return up[0]!;
+  throw new Failure(
+    up.length === 0 ? listed(up) : `several labs are up: ${up.join(', ')}; name one`,
+    EXIT.usage,
+  );
+}
+
+function listed(up: readonly string[]): string {
+  return up.length === 0 ? 'no lab is up; lblab up l7 builds one' : `up: ${up.join(', ')}`;
+}
+
+/** Does something with a lab that is up, and lets go of it. Throws Failure when the lab ends meanwhile. */
+export async function withLab<T>(
+  cli: Cli,
+  name: string | undefined,
+  work: (lab: Lab) => Promise<T>,
+): Promise<T> {
+  const chosen = await nameOfLab(cli, name);
+  const lab = await attachLab(cli.host, chosen, { timeout: cli.timeout, onStep: follow(cli, chosen) });
+  try {
+    return await work(lab);
+  } catch (error) {
+    if (!lab.client.lost || cli.signal.aborted) throw error;
+    throw new Failure(
+      `${chosen} has ended meanwhile; lblab down ${chosen} removes what is left`,
+      EXIT.failed,
+    );
+  } finally {
+    lab.client.release();
+  }
+}
+
+/** A node by its name. Throws Failure that lists the lab's nodes. */
+export function nodeOf(lab: Lab, name: string): Node {
+  const nodes = lab.topology.nodes;
+  const node = nodes.find((each) => each.name === name);
+  if (node !== undefined) return node;
+  const names = nodes.map((each) => each.name);
+  const near = nearest(name, names);
+  throw new Failure(
+    `${lab.name} has no node ${JSON.stringify(name)}${near === undefined ? '' : `; did you mean ${near}?`}\n` +
+      `its nodes: ${names.join(', ')}`,
+    EXIT.usage,
+  );
+}
