@@ -33,8 +33,8 @@ function find(program: string, path: string): string | undefined {
 }
 
 function isProgram(file: string): boolean {
-  if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) return false;
   try {
+    if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) return false;
     accessSync(file, constants.X_OK);
     return true;
   } catch {
@@ -221,8 +221,11 @@ export async function chooseKernel(
     return { missing: `${TITLES[wanted]} cannot run it: no ${describe(missing)}${remedy(missing)}` };
   }
   const lacks = onHost.filter((need) => need.startsWith('kernel:'));
-  // Not the kernel's fault: the other one would lack it as well.
-  if (lacks.length === 0) return { missing: `no ${describe(onHost)}${remedy(onHost)}` };
+  // What a lab would lack on either kernel is not the kernel's fault.
+  if (lacks.length === 0 || onUml.some((need) => onHost.includes(need))) {
+    const missing = lacks.length === 0 ? onHost : onUml;
+    return { missing: `no ${describe(missing)}${remedy(missing)}` };
+  }
   const reserved = lacks.length === 1 && lacks[0] === 'kernel:ipvs' && kernelHas('IP_VS', 'ip_vs');
   const why = reserved ? `gives IPVS to root alone` : `has no ${describe(lacks)}`;
   if (onUml.length === 0) return { kernel: 'uml', why: `on ${TITLES.uml}: ${TITLES.host} ${why}` };

@@ -52,6 +52,7 @@ async function look(cli: Cli): Promise<Examined> {
 function neededBy(need: Need, labs: readonly Lab[]): string[] {
   if (ALWAYS.includes(need)) return ['every lab'];
   return [
+    ...(need === 'ping' ? ['lblab ping'] : []),
     ...(FOR_UML.includes(need) ? ['user-mode kernel'] : []),
     ...labs.filter((lab) => lab.needs.includes(need)).map((lab) => lab.topology.name),
   ];
