@@ -60,18 +60,32 @@ const PLACE_WORDS: Readonly<Record<Place, string>> = {
 
 /**
  * The MACs of the interface that a capture was made on: the topology's, where frames have it. A capture made elsewhere has other MACs; an
- * interface's own is then the one that every unicast frame comes from or goes to.
+ * interface's own is then the one that every unicast frame comes from or goes to, or, of the two hosts on a wire, the one whose part in the
+ * service is the node's. Nothing when that does not tell either.
  */
-function ownMacs(point: CapturedPoint, declared: ReadonlySet<string>): ReadonlySet<string> {
+function ownMacs(
+  point: CapturedPoint,
+  declared: ReadonlySet<string>,
+  places: readonly Place[],
+  packets: readonly SeenPacket[],
+): ReadonlySet<string> | undefined {
   let common: Set<string> | undefined;
   for (const { ethernet } of point.capture.packets) {
-    if (ethernet === undefined || (Number.parseInt(ethernet.destination.slice(0, 2), 16) & 1) === 1) continue;
+    if (ethernet === undefined || isGroup(ethernet.destination)) continue;
     if (declared.has(ethernet.source) || declared.has(ethernet.destination)) return declared;
     const ends = [ethernet.source, ethernet.destination];
     common = new Set(common === undefined ? ends : ends.filter((mac) => common!.has(mac)));
   }
-  return common?.size === 1 ? common : declared;
+  if (common?.size === 1) return common;
+  const first = packets.find(({ packet }) => packet.ethernet !== undefined);
+  if (first === undefined || places.length !== 1) return undefined;
+  const { source, destination } = first.packet.ethernet!;
+  const isSender = places[0] === 'client' || places[0] === 'inside' ? first.toServer : !first.toServer;
+  return new Set([isSender ? source : destination]);
 }
+
+/** Whether a MAC address stands for several interfaces: its first byte is odd (IEEE 802). */
+const isGroup = (mac: string) => (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
 
 function servicePackets(point: CapturedPoint, roles: Roles): SeenPacket[] {
   const servers = new Set([...roles.balancerAddresses, ...roles.backendAddresses]);
@@ -92,16 +106,16 @@ function bySide(
   roles: Roles,
   packets: readonly SeenPacket[],
 ): { outside: SeenPacket[]; inside: SeenPacket[] } {
-  const macs = ownMacs(point, roles.balancerMacs);
-  const places = new Set(placesOf(roles, point.node, point.interface));
+  const places = placesOf(roles, point.node, point.interface);
+  const macs = ownMacs(point, roles.balancerMacs, places, packets);
   const isInside = ({ packet, toServer }: SeenPacket): boolean => {
-    if (packet.ethernet !== undefined) {
+    if (macs !== undefined && packet.ethernet !== undefined) {
       const received = macs.has(packet.ethernet.destination);
       return toServer ? !received : received;
     }
     // Without MACs (tcpdump -i any) the interface tells the side, or else the addresses.
-    if (!places.has('outside')) return true;
-    if (!places.has('inside')) return false;
+    if (!places.includes('outside')) return true;
+    if (!places.includes('inside')) return false;
     const server = toServer ? packet.ip.destination : packet.ip.source;
     return packet.outer.length > 0 || (server !== roles.vip && roles.backendAddresses.has(server));
   };
@@ -163,7 +177,12 @@ function makeObservation(evidence: Evidence): Observation {
     if (known !== undefined) return known;
     const node = evidence.topology.nodes.find((each) => each.name === name);
     const declared = new Set(node?.interfaces.map(({ mac }) => mac));
-    const own = captured.filter((point) => point.node === name).map((point) => ownMacs(point, declared));
+    const own = captured
+      .filter((point) => point.node === name)
+      .map((point) =>
+        ownMacs(point, declared, placesOf(roles, name, point.interface), servicePackets(point, roles)),
+      )
+      .filter((macsOfPoint) => macsOfPoint !== undefined);
     const found = own.length === 0 ? declared : new Set(own.flatMap((set) => Array.from(set)));
     macsOf.set(name, found);
     return found;

@@ -65,7 +65,7 @@ const twoConnections = claim({
     const outside = outer.filter(isHandshakeComplete);
     const inside = inner.filter(isHandshakeComplete);
     const logged = seen.evidence.requests?.length;
-    const requests = logged ?? requestsAmong(outside).length;
+    const requests = logged ?? requestsAmong(outer).length;
     const { pairs } = pairByNumbers(outer, inner);
     if (outside.length + inside.length + pairs.length === 0) {
       throw new MissingEvidenceError('no handshake was completed');
