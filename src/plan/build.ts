@@ -154,10 +154,13 @@ function nodeSteps(topology: Topology, node: Node, lab: string, kernel: Kernel):
   return steps.filter((step) => step.kind !== 'file' || step.reason === USERS_FILE || !own.has(step.path));
 }
 
-/** Bytes kept of a packet: a whole one, as no link's MTU is above 1500. */
-const SNAPSHOT = 2048;
-/** KiB that the kernel keeps for tcpdump: 4,096 packets of SNAPSHOT bytes, far more than a burst here. */
-const BUFFER = 8192;
+/** Bytes kept of a packet: a whole one, as no link's MTU is above 1500, and little enough for two of the kernel's frames in a page. */
+const SNAPSHOT = 1900;
+/**
+ * KiB that the kernel keeps for tcpdump: 1,024 packets. An answer of 300 KB is a burst of 339; four times as much would cost a user-mode kernel
+ * 0.1 s a capture to map.
+ */
+const BUFFER = 2048;
 
 /** tcpdump's argv for a capture point. */
 export function tcpdump(interfaceName: string, filter: string): string[] {
