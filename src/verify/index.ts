@@ -79,4 +79,4 @@ export function summary(checks: readonly Check[]): Status {
   return statuses.has('unknown') || statuses.size === 0 ? 'unknown' : 'pass';
 }
 
-export type { Check, Claim, Evidence, PacketReference, Status, Verdict } from './types.ts';
+export type { Check, Claim, Evidence, Status } from './types.ts';

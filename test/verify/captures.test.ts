@@ -1,9 +1,9 @@
 // Missing evidence is unknown; edited evidence is found out; captures made on other machines are read as well.
-import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import type { Packet } from '../../src/pcap/index.ts';
 import { allClaims, judge } from '../../src/verify/index.ts';
 import type { Evidence } from '../../src/verify/types.ts';
+import { tsharkFields } from '../pcap/tshark.ts';
 import { recorded, RECORDED, verdict, withCaptures } from './evidence.ts';
 
 const FILE_CLAIMS = allClaims()
@@ -295,15 +295,8 @@ describe('what is told', () => {
   });
 
   test('tcp.completeness is tshark’s', async () => {
-    const output = execFileSync(
-      'tshark',
-      ['-r', `${RECORDED}dsr/lb.pcap`, '-Y', 'tcp', '-T', 'fields', '-e', 'tcp.completeness'],
-      {
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'ignore'],
-      },
-    );
-    const last = output.trim().split('\n').at(-1)!;
+    const values = await tsharkFields(`${RECORDED}dsr/lb.pcap`, ['tcp.completeness'], 'tcp');
+    const last = values.at(-1)![0]!;
     expect(verdict('dsr.missing', await recorded('dsr')).observed).toBe(
       `4 connections, 0 SYN-ACKs, 0 packets of a server; tcp.completeness ${last} (SYN, ACK, DATA, FIN)`,
     );

@@ -61,7 +61,7 @@ export function connectsToVip(heading: Heading): Claim {
 }
 
 /** Judges an end of every SYN at a place. */
-export function everySyn(
+function everySyn(
   definition: Omit<ClaimDefinition, 'measure'> & {
     readonly place: Place;
     readonly end: 'source' | 'destination';
@@ -137,7 +137,7 @@ export function oneConnection(heading: Heading & { title: string }, first: Place
   });
 }
 
-export function sharedNumbers(seen: Observation, first: Place, second: Place): Finding {
+function sharedNumbers(seen: Observation, first: Place, second: Place): Finding {
   const one = seen.opened(first);
   const other = seen.opened(second);
   const { pairs, onlyFirst, onlySecond } = pairByNumbers(one, other);
