@@ -54,6 +54,7 @@ export const ipvsTun: BalancingMethod = {
     'tun.payload',
     ...whenSeveral(topology, 'tun.spread'),
     'tun.loopback',
+    'tun.arp',
     'tun.table',
     ...whenPersistent(topology),
   ],

@@ -16,12 +16,13 @@ function block(head: string, body: readonly string[]): string[] {
   return [`${head} {`, ...body.map((line) => `    ${line}`), '}'];
 }
 
-function upstream(name: string, balancer: Balancer, service: VirtualService): string[] {
+/** nginx takes port 80 for granted in HTTP alone. */
+function upstream(name: string, balancer: Balancer, service: VirtualService, stream = false): string[] {
   const scheduler =
     service.scheduler === 'rr' || service.scheduler === 'wrr' ? [] : [`${service.scheduler};`];
   const servers = service.backends.map(
     (real) =>
-      `server ${real.port === 80 ? addressPort(real.address) : addressPort(real.address, real.port)}` +
+      `server ${real.port === 80 && !stream ? addressPort(real.address) : addressPort(real.address, real.port)}` +
       `${real.weight === 1 ? '' : ` weight=${real.weight}`}${real.down === true ? ' down' : ''};`,
   );
   return block(`upstream ${name}`, [...scheduler, ...servers, ...balancer.nginx.upstreamDirectives]);
@@ -81,7 +82,7 @@ export function nginxConf(balancer: Balancer, stream: boolean): string {
       ...head,
       ...block('stream', [
         ...balancer.services.flatMap((service, index) => [
-          ...upstream(nameOf(index), balancer, { ...service, backends: service.backends }),
+          ...upstream(nameOf(index), balancer, service, true),
           ...block('server', [
             `listen ${addressPort(balancer.vip, service.port)};`,
             `proxy_pass ${nameOf(index)};`,

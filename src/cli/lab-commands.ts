@@ -1,6 +1,7 @@
 // The commands on a lab that is up: their options, examples, and how `exec` tells its own options from those of the command it runs.
 import { Option } from 'commander';
 import { collect, CONCURRENCY, LAB, labName, REQUESTS, seconds } from './arguments.ts';
+import { REPORT } from './reports.ts';
 import type { Define, Register } from './program.ts';
 
 const VALUED = new Set(['-l', '--lab', '--timeout', '--kernel']);
@@ -107,6 +108,19 @@ export function defineLabCommands(command: Define, act: Register): void {
     .action(act(async () => (await import('./commands/capture.ts')).capture, { ownSignals: true }));
 
   command(
+    'compare',
+    'the same traffic through each method, and what each does to it, all of it measured',
+    `  lblab compare
+  lblab compare nat dsr -n 100
+  lblab compare --markdown > methods.md`,
+  )
+    .argument('[topology...]', 'topologies that ship, or files (default: l7, nat, fullnat, dsr, tun)')
+    .addOption(REQUESTS)
+    .addOption(CONCURRENCY)
+    .option('--markdown', 'a Markdown table')
+    .action(act(async () => (await import('./commands/compare.ts')).compare));
+
+  command(
     'verify',
     "judge a lab's last captures, or captures that lie in a folder; exit code 1 when a claim does not hold",
     `  lblab verify
@@ -129,5 +143,6 @@ export function defineLabCommands(command: Define, act: Register): void {
         "the captures' backend; repeatable, in the topology's order",
       ).argParser(collect),
     )
+    .addOption(REPORT)
     .action(act(async () => (await import('./commands/verify.ts')).verify));
 }

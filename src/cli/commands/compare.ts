@@ -1,0 +1,84 @@
+// `lblab compare`: the same traffic through each method, on one kernel, and what each does to it.
+import { dirname } from 'node:path';
+import { temporaryLab } from '../../lab/lab.ts';
+import { runRound } from '../../lab/round.ts';
+import { comparisonMarkdown, comparisonTable, comparisonText } from '../../report/compare.ts';
+import type { Kernel } from '../../sandbox/start.ts';
+import { checkAccounts } from '../../verify/accounts.ts';
+import { compare as measure, type Comparison } from '../../verify/compare.ts';
+import type { Cli } from '../context.ts';
+import { EXIT, Failure } from '../failure.ts';
+import { chooseFor } from '../kernel.ts';
+import { follow } from '../progress.ts';
+import { loadTopology, type Loaded } from '../topologies.ts';
+
+interface Options {
+  readonly requests?: number;
+  readonly concurrency?: number;
+  readonly markdown?: boolean;
+}
+
+const METHODS = ['l7', 'nat', 'fullnat', 'dsr', 'tun'];
+
+async function one(
+  cli: Cli,
+  loaded: Loaded,
+  kernel: Kernel,
+  cpu: number,
+  options: Options,
+): Promise<Comparison> {
+  const { topology } = loaded;
+  if (topology.balancer === undefined)
+    throw new Failure(`${topology.name} has no balancer to compare`, EXIT.usage);
+  const lab = await temporaryLab({
+    host: cli.host,
+    topology,
+    topologyFile: loaded.file,
+    name: topology.name,
+    kernel,
+    cpu,
+    visible: [dirname(loaded.file)],
+    timeout: cli.timeout,
+    signal: cli.signal,
+    onStep: follow(cli, topology.name),
+  });
+  try {
+    const round = await runRound(lab, { ...options, traffic: true, signal: cli.signal });
+    const accounts = checkAccounts(round.evidence);
+    if (round.broken !== undefined || (accounts.judged && accounts.status !== 'pass')) {
+      throw new Failure(
+        `${topology.name}: ${round.broken ?? accounts.observed}; nothing is measured`,
+        EXIT.undecided,
+      );
+    }
+    return measure(round.evidence);
+  } finally {
+    await lab.destroy();
+  }
+}
+
+export async function compare(cli: Cli, names: string[], options: Options): Promise<number> {
+  const loaded = await Promise.all(
+    (names.length > 0 ? names : METHODS).map(async (name) => loadTopology(cli, name)),
+  );
+  // Times on different kernels do not compare: when one lab needs the user-mode kernel, all run on it.
+  const quiet = { ...cli, json: true };
+  const choices = await Promise.all(loaded.map(async ({ topology }) => chooseFor(quiet, topology)));
+  const kernel: Kernel = choices.some((choice) => choice.kernel === 'uml') ? 'uml' : 'host';
+  await Promise.all(loaded.map(async ({ topology }) => chooseFor({ ...quiet, kernel }, topology)));
+  cli.say(`all on ${kernel === 'uml' ? 'a user-mode kernel' : "this machine's kernel"}\n`);
+  const comparisons: Comparison[] = [];
+  let next = 0;
+  await Promise.all(
+    Array.from({ length: Math.min(cli.cores, loaded.length) }, async (_, cpu) => {
+      for (let index = next++; index < loaded.length; index = next++) {
+        comparisons[index] = await one(cli, loaded[index]!, kernel, cpu, options);
+      }
+    }),
+  );
+  const table = comparisonTable(comparisons);
+  if (cli.json) cli.out(JSON.stringify({ schema: 'lblab/compare@1', kernel, methods: comparisons }) + '\n');
+  else if (options.markdown === true) cli.out(comparisonMarkdown(table));
+  else cli.out(comparisonText(table, cli.isTerminal ? cli.columns : 160));
+  return EXIT.ok;
+}
