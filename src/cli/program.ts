@@ -5,6 +5,7 @@ import { defineFileCommands } from './file-commands.ts';
 import { defineInspect } from './inspect-command.ts';
 import { defineLabCommands, keepCommandWhole } from './lab-commands.ts';
 import { makeCli, type Cli, type GlobalOptions } from './context.ts';
+import { REPORT } from './reports.ts';
 import { EXIT, Failure } from './failure.ts';
 
 export type Act = (cli: Cli, ...args: never[]) => Promise<number>;
@@ -123,12 +124,14 @@ function define(program: Command, version: string, act: Register): void {
     'run',
     "build, capture, verify and end; the article's labs when none is named",
     `  lblab run l7
-  lblab run ./mine.yaml --json > results.json`,
+  lblab run ./mine.yaml --json > results.json
+  lblab run nat dsr --report junit=results.xml --report markdown=results.md`,
   )
     .argument('[topology...]', 'topologies that ship, or files')
     .addOption(REQUESTS)
     .addOption(CONCURRENCY)
     .option('-o, --output <folder>', 'folder for the captures (default: captures/LAB)')
+    .addOption(REPORT)
     .action(act(async () => (await import('./commands/run.ts')).run));
 
   command(

@@ -329,6 +329,8 @@ function packetsText(
   const isAll = connections.length === total;
   const chosen = capture.packets.filter(({ number }) => isAll || wanted.has(number));
   const from = capture.packets[0]?.time;
-  const lines = chosen.slice(0, limit).map((packet) => `    ${packetLine(packet, { from })}\n`);
+  const shown = chosen.slice(0, limit);
+  const width = String(shown.at(-1)?.number ?? 0).length;
+  const lines = shown.map((packet) => `    ${packetLine(packet, { from, width })}\n`);
   return `  ${paint.bold('packets')}\n${lines.join('')}${more(chosen.length - lines.length, 'packet')}`;
 }

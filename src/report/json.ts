@@ -1,23 +1,10 @@
 // Results as JSON documents, each with its schema's name and version.
 import { connections } from '../pcap/index.ts';
-import type { Kernel } from '../sandbox/start.ts';
-import type { Topology } from '../topology/types.ts';
-import type { Check, Evidence, Status } from '../verify/types.ts';
+import type { Check, Evidence } from '../verify/types.ts';
+import type { Judged, Reporter } from './types.ts';
 
 /** One lab's run, from topology to verdicts. */
-export interface LabResult {
-  readonly topology: Topology;
-  /** The topology's file. */
-  readonly file: string;
-  readonly kernel: Kernel;
-  readonly evidence: Evidence;
-  /** Absolute folder of the captures. */
-  readonly output: string;
-  readonly checks: readonly Check[];
-  readonly status: Status;
-  /** Milliseconds by stage. */
-  readonly timings: Readonly<Record<string, number>>;
-}
+export type LabResult = Judged & Required<Pick<Judged, 'file' | 'kernel' | 'timings'>>;
 
 /** Answers by backend, in the topology's order; a backend that none came from is there with 0. */
 export function byBackend(evidence: Evidence): Record<string, number> {
@@ -78,6 +65,11 @@ function labDocument(result: LabResult) {
     ),
   };
 }
+
+/** The command's own document. */
+export const jsonReporter: Reporter = {
+  render: (_, { document }) => JSON.stringify(document()) + '\n',
+};
 
 /** `lblab/run@1`. */
 export function runDocument(results: readonly LabResult[]) {

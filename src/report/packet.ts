@@ -7,6 +7,8 @@ import { clip, forTerminal } from './escape.ts';
 export interface PacketLineOptions {
   /** Nanoseconds since the epoch that times are counted from; the packet's own time when left out, which shows none. */
   readonly from?: bigint;
+  /** Columns that the number takes. */
+  readonly width?: number;
   /** MAC addresses too: what a balancer by direct routing changes. */
   readonly macs?: boolean;
 }
@@ -21,7 +23,7 @@ export function packetLine(packet: Packet, options: PacketLineOptions = {}): str
       : undefined;
   const tunnels = outer.map((header) => `${header.source} > ${header.destination} (${protocolName(header)})`);
   const parts = [
-    String(packet.number),
+    String(packet.number).padStart(options.width ?? 0),
     time,
     macs,
     ...tunnels,

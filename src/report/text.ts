@@ -4,8 +4,10 @@ import { relative } from 'node:path';
 import { connections } from '../pcap/index.ts';
 import type { CapturedPoint, Check, Evidence, Status } from '../verify/types.ts';
 import { forTerminal } from './escape.ts';
-import { byBackend, succeeded, type LabResult } from './json.ts';
+import { citedLines } from './failure.ts';
+import { byBackend, succeeded } from './json.ts';
 import { table } from './table.ts';
+import { nameOf, type Judged, type Reporter } from './types.ts';
 
 export interface TextOptions {
   readonly paint: ChalkInstance;
@@ -42,33 +44,31 @@ export function requestsText(evidence: Evidence): string {
   );
 }
 
-/** A claim's line; one that did not pass says what was expected and what was seen, and where. */
-export function checkText(check: Check, options: TextOptions): string {
+/** A claim's line; one that did not pass says what was expected, what was seen, and shows the packets. */
+export function checkText(check: Check, evidence: Evidence, options: TextOptions): string {
   const { paint } = options;
+  const title = forTerminal(check.title);
   if (!check.judged)
-    return `  ${paint.dim('-')} ${check.id}  ${check.title} ${paint.dim('(needs the live lab)')}\n`;
+    return `  ${paint.dim('-')} ${check.id}  ${title} ${paint.dim('(needs the live lab)')}\n`;
   const mark = { pass: paint.green('✓'), fail: paint.red('✗'), unknown: paint.yellow('?') }[check.status];
-  const note =
-    check.note === undefined
-      ? ''
-      : `      ${paint.dim(forTerminal(check.note).replaceAll(String.raw`\x0a`, '\n      '))}\n`;
-  const line = `  ${mark} ${paint.bold(check.id)}  ${check.title}\n`;
-  if (check.status === 'pass') return `${line}      ${paint.dim(forTerminal(check.observed))}\n${note}`;
-  const where = check.evidence.map(
-    ({ capture, packets }) =>
-      `      ${capture}.pcap: ${plural(packets.length, 'packet').replace(/^\d+ /, '')} ${packets.slice(0, 12).join(', ')}${packets.length > 12 ? ', ...' : ''}\n`,
-  );
+  const note = (check.note ?? '').split('\n').filter((words) => words !== '');
+  const notes = note.map((words) => `      ${paint.dim(forTerminal(words))}\n`).join('');
+  const line = `  ${mark} ${paint.bold(check.id)}  ${title}\n`;
+  if (check.status === 'pass') return `${line}      ${paint.dim(forTerminal(check.observed))}\n${notes}`;
+  const observed = check.status === 'fail' ? paint.red : paint.yellow;
   return (
     line +
-    `      expected: ${forTerminal(check.expected)}\n` +
-    `      observed: ${forTerminal(check.observed)}\n` +
-    where.join('') +
-    note
+    `      expected  ${forTerminal(check.expected)}\n` +
+    `      observed  ${observed(forTerminal(check.observed))}\n` +
+    citedLines(check, evidence)
+      .map((words) => `      ${paint.dim(words)}\n`)
+      .join('') +
+    notes
   );
 }
 
-export function checksText(checks: readonly Check[], options: TextOptions): string {
-  return checks.map((check) => checkText(check, options)).join('');
+export function checksText(checks: readonly Check[], evidence: Evidence, options: TextOptions): string {
+  return checks.map((check) => checkText(check, evidence, options)).join('');
 }
 
 /** How many claims hold, in the colour of the worst. */
@@ -83,14 +83,24 @@ export function tally(checks: readonly Check[], status: Status, { paint }: TextO
   return `${word}: ${passed} of ${plural(judged.length, 'claim')} hold`;
 }
 
-/** A whole run. */
-export function resultText(result: LabResult, options: TextOptions): string {
+/** A whole run, or what captures that lay there prove. */
+export function resultText(result: Judged, options: TextOptions): string {
   const { paint } = options;
+  const { topology, evidence, output, timings } = result;
+  const missing = topology.captures.filter((point) => !evidence.captures.has(point.name));
+  const names = missing.map((point) => `${point.name}.pcap`).join(', ');
   return (
-    `${paint.bold(result.topology.name)}: ${forTerminal(result.topology.title)}\n` +
-    requestsText(result.evidence) +
-    capturesText(result.evidence, result.output, options) +
-    checksText(result.checks, options) +
-    `  ${tally(result.checks, result.status, options)}, in ${(result.timings.total! / 1000).toFixed(2)} s\n\n`
+    `${paint.bold(nameOf(result))}: ${forTerminal(topology.title)}\n` +
+    requestsText(evidence) +
+    capturesText(evidence, output, options) +
+    (missing.length === 0 ? '' : `    not there: ${names}\n`) +
+    checksText(result.checks, evidence, options) +
+    `  ${tally(result.checks, result.status, options)}` +
+    (timings?.total === undefined ? '' : `, in ${(timings.total / 1000).toFixed(2)} s`) +
+    '\n\n'
   );
 }
+
+export const textReporter: Reporter = {
+  render: (results, options) => results.map((result) => resultText(result, options)).join(''),
+};

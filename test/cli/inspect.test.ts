@@ -296,7 +296,7 @@ describe('text', () => {
     const { out } = await inspect([path, '--packets', '--connection', '2']);
     expect(out.slice(out.indexOf('  packets\n')).split('\n')).toEqual([
       '  packets',
-      '    9  0.008000  192.168.11.105:40002 > 192.168.11.107:80  SYN seq 40002000 len 0  ttl 64',
+      '     9  0.008000  192.168.11.105:40002 > 192.168.11.107:80  SYN seq 40002000 len 0  ttl 64',
       '    10  0.009000  192.168.11.107:80 > 192.168.11.105:40002  SYN ACK seq 40002500 ack 40002001 len 0  ttl 64',
       '    11  0.010000  192.168.11.105:40002 > 192.168.11.107:80  ACK seq 40002001 ack 40002501 len 0  ttl 64',
       '    12  0.011000  192.168.11.105:40002 > 192.168.11.107:80  PSH ACK seq 40002001 ack 40002501 len 28  ttl 64  GET / HTTP/1.0',

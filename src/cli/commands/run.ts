@@ -5,18 +5,19 @@ import { saveEvidence } from '../../lab/evidence.ts';
 import { temporaryLab } from '../../lab/lab.ts';
 import { runRound } from '../../lab/round.ts';
 import { runDocument, type LabResult } from '../../report/json.ts';
-import { resultText } from '../../report/text.ts';
 import { judge, summary } from '../../verify/index.ts';
 import { giveToCaller, type Cli } from '../context.ts';
 import { EXIT } from '../failure.ts';
 import { chooseFor } from '../kernel.ts';
 import { follow } from '../progress.ts';
+import { openReports, type WantedReport } from '../reports.ts';
 import { loadTopology, shippedNames, type Loaded } from '../topologies.ts';
 
 interface Options {
   readonly requests?: number;
   readonly concurrency?: number;
   readonly output?: string;
+  readonly report?: readonly WantedReport[];
 }
 
 /** Runs one topology from nothing to verdicts, and leaves its captures in `output`. */
@@ -83,17 +84,18 @@ export async function run(cli: Cli, names: string[], options: Options): Promise<
       : loaded.length === 1
         ? resolve(cli.cwd, options.output)
         : resolve(cli.cwd, options.output, one.topology.name);
+  const reports = await openReports(cli, options.report);
   const results: LabResult[] = [];
   let next = 0;
   await Promise.all(
     Array.from({ length: Math.min(cli.cores, loaded.length) }, async (_, cpu) => {
       for (let index = next++; index < loaded.length; index = next++) {
         results[index] = await runOne(cli, loaded[index]!, output(loaded[index]!), options, cpu);
-        if (!cli.json) cli.out(resultText(results[index]!, cli));
+        reports.each(results[index]!);
       }
     }),
   );
-  if (cli.json) cli.out(JSON.stringify(runDocument(results)) + '\n');
+  await reports.finish(results, () => runDocument(results));
   const statuses = results.map((result) => result.status);
   if (statuses.includes('fail')) return EXIT.failed;
   return statuses.includes('unknown') ? EXIT.undecided : EXIT.ok;

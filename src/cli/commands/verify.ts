@@ -5,7 +5,6 @@ import { methodOf } from '../../balancers/index.ts';
 import { readEvidence, savedTopology } from '../../lab/evidence.ts';
 import { labFolder, readRecord } from '../../lab/folders.ts';
 import { checkDocument } from '../../report/json.ts';
-import { checksText, tally } from '../../report/text.ts';
 import { formatIp, parseIp } from '../../topology/address.ts';
 import { readdress } from '../../topology/readdress.ts';
 import type { Topology } from '../../topology/types.ts';
@@ -14,6 +13,7 @@ import type { Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { nameOfLab } from '../labs.ts';
 import { outputFolder, shown } from '../output.ts';
+import { openReports, type WantedReport } from '../reports.ts';
 import { loadTopology } from '../topologies.ts';
 
 interface Options {
@@ -23,6 +23,7 @@ interface Options {
   readonly client?: readonly string[];
   readonly inside?: string;
   readonly backend?: readonly string[];
+  readonly report?: readonly WantedReport[];
 }
 
 interface Source {
@@ -100,6 +101,7 @@ async function source(cli: Cli, lab: string | undefined, options: Options): Prom
 }
 
 export async function verify(cli: Cli, lab: string | undefined, options: Options): Promise<number> {
+  const reports = await openReports(cli, options.report);
   const { name, topology, folder, live } = await source(cli, lab, options);
   const evidence = await readEvidence(folder, topology);
   if (evidence.captures.size === 0) {
@@ -114,28 +116,17 @@ export async function verify(cli: Cli, lab: string | undefined, options: Options
   const ids = topology.balancer === undefined ? [] : methodOf(topology.balancer.method).claims(topology);
   const checks = judge(evidence, ids, { live });
   const status = summary(checks);
-  if (cli.json) {
-    const document = {
-      schema: 'lblab/verify@1',
-      lab: name,
-      captures: folder,
-      ok: status === 'pass',
-      status,
-      checks: checks.filter((check) => check.judged).map(checkDocument),
-      notJudged: checks.filter((check) => !check.judged).map((check) => check.id),
-    };
-    cli.out(JSON.stringify(document) + '\n');
-  } else {
-    const missing = topology.captures.filter((point) => !evidence.captures.has(point.name));
-    cli.out(
-      `${cli.paint.bold(name)}, from ${shown(cli, folder)}\n` +
-        (missing.length === 0
-          ? ''
-          : `  not there: ${missing.map((point) => `${point.name}.pcap`).join(', ')}\n`) +
-        checksText(checks, cli) +
-        `  ${tally(checks, status, cli)}\n`,
-    );
-  }
+  const result = { name, topology, evidence, output: folder, checks, status };
+  reports.each(result);
+  await reports.finish([result], () => ({
+    schema: 'lblab/verify@1',
+    lab: name,
+    captures: folder,
+    ok: status === 'pass',
+    status,
+    checks: checks.filter((check) => check.judged).map(checkDocument),
+    notJudged: checks.filter((check) => !check.judged).map((check) => check.id),
+  }));
   if (status === 'fail') return EXIT.failed;
   return status === 'unknown' ? EXIT.undecided : EXIT.ok;
 }
