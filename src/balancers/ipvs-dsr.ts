@@ -3,7 +3,7 @@
 import { inspection } from '../plan/steps.ts';
 import { iptables, ipvsadm, schedulerModules, TABLE, tableInspection, whenPersistent } from './ipvs.ts';
 import { NOTHING, type BalancingMethod } from './types.ts';
-import { forgetNeighbours, isReal, quietVip, vipBeside, whenSeveral } from './vip.ts';
+import { forgetNeighbours, isReal, quietVip, vipBeside, whenOnLink, whenSeveral } from './vip.ts';
 
 export const ipvsDsr: BalancingMethod = {
   method: 'ipvs-dsr',
@@ -55,7 +55,7 @@ export const ipvsDsr: BalancingMethod = {
     'dsr.return-source',
     'dsr.segment',
     'dsr.loopback',
-    'dsr.arp',
+    ...whenOnLink(topology, 'dsr.arp'),
     'dsr.missing',
     'dsr.one-connection',
     'dsr.payload',

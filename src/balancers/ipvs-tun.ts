@@ -3,7 +3,7 @@
 import { inNode, inspection } from '../plan/steps.ts';
 import { ipvsadm, schedulerModules, TABLE, tableInspection, whenPersistent } from './ipvs.ts';
 import { NOTHING, type BalancingMethod, type Setting } from './types.ts';
-import { forgetNeighbours, isReal, quietVip, vipBeside, whenSeveral } from './vip.ts';
+import { forgetNeighbours, isReal, quietVip, vipBeside, whenOnLink, whenSeveral } from './vip.ts';
 
 function backend(node: string, setting: Setting) {
   return [
@@ -54,7 +54,7 @@ export const ipvsTun: BalancingMethod = {
     'tun.payload',
     ...whenSeveral(topology, 'tun.spread'),
     'tun.loopback',
-    'tun.arp',
+    ...whenOnLink(topology, 'tun.arp'),
     'tun.table',
     ...whenPersistent(topology),
   ],

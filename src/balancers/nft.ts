@@ -9,6 +9,7 @@ import {
   outsideInterface,
   quietVip,
   vipBeside,
+  whenOnLink,
   whenSeveral,
 } from './vip.ts';
 import { NOTHING, type BalancingMethod, type Setting } from './types.ts';
@@ -164,7 +165,7 @@ export const nftDsr: BalancingMethod = {
     'dsr.return-source',
     'dsr.segment',
     'dsr.loopback',
-    'dsr.arp',
+    ...whenOnLink(topology, 'dsr.arp'),
     'dsr.missing',
     'dsr.one-connection',
     'dsr.payload',

@@ -3,6 +3,7 @@
 import { isIPv6 } from 'node:net';
 import { inNode } from '../plan/steps.ts';
 import type { CommandStep } from '../plan/types.ts';
+import { contains, parseIp } from '../topology/address.ts';
 import type { Balancer, Topology } from '../topology/types.ts';
 import type { Setting } from './types.ts';
 
@@ -119,4 +120,14 @@ export function whenSeveral(topology: Topology, ...ids: string[]): string[] {
     topology.balancer!.services[0]!.persistence === 0
     ? ids
     : [];
+}
+
+/** Ids of the claims about who answers ARP for the VIP: only where clients ask for it, having it on a subnet of theirs. */
+export function whenOnLink(topology: Topology, ...ids: string[]): string[] {
+  const vip = parseIp(topology.balancer!.vip)!;
+  const asked = topology.nodes
+    .filter((node) => node.role === 'client')
+    .flatMap((node) => node.interfaces.flatMap((link) => link.addresses))
+    .some(({ address, prefix }) => contains({ ip: parseIp(address)!, prefix }, vip));
+  return asked ? ids : [];
 }

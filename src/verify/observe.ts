@@ -100,6 +100,16 @@ function servicePackets(point: CapturedPoint, roles: Roles): SeenPacket[] {
   });
 }
 
+/**
+ * Without the frames that a segment flooded to an interface that they are not for, as a switch does until it has learnt where a MAC address is.
+ * Captures made elsewhere, which have none of the topology's MACs, are left as they are.
+ */
+function withoutFlooded(packets: readonly SeenPacket[], macs: ReadonlySet<string>): readonly SeenPacket[] {
+  const isOwn = ({ packet: { ethernet } }: SeenPacket) =>
+    ethernet !== undefined && (macs.has(ethernet.source) || macs.has(ethernet.destination));
+  return packets.some(isOwn) ? packets.filter(isOwn) : packets;
+}
+
 /** Splits what the balancer captured into its two sides. */
 function bySide(
   point: CapturedPoint,
@@ -164,6 +174,10 @@ function makeObservation(evidence: Evidence): Observation {
   const captured = [...evidence.captures.values()];
   const at = (place: Place) =>
     captured.filter((point) => placesOf(roles, point.node, point.interface).includes(place));
+  const received = (point: CapturedPoint) => {
+    const node = evidence.topology.nodes.find(({ name }) => name === point.node);
+    return withoutFlooded(servicePackets(point, roles), new Set(node?.interfaces.map(({ mac }) => mac)));
+  };
   const sides = new Map<CapturedPoint, ReturnType<typeof bySide>>();
   const sidesOf = (point: CapturedPoint) => {
     const known = sides.get(point) ?? bySide(point, roles, servicePackets(point, roles));
@@ -179,9 +193,7 @@ function makeObservation(evidence: Evidence): Observation {
     const declared = new Set(node?.interfaces.map(({ mac }) => mac));
     const own = captured
       .filter((point) => point.node === name)
-      .map((point) =>
-        ownMacs(point, declared, placesOf(roles, name, point.interface), servicePackets(point, roles)),
-      )
+      .map((point) => ownMacs(point, declared, placesOf(roles, name, point.interface), received(point)))
       .filter((macsOfPoint) => macsOfPoint !== undefined);
     const found = own.length === 0 ? declared : new Set(own.flatMap((set) => Array.from(set)));
     macsOf.set(name, found);
@@ -203,7 +215,7 @@ function makeObservation(evidence: Evidence): Observation {
     // A side's packets may also pass the balancer's other interfaces, as when a backend has a leg on the clients' segment.
     const found =
       place === 'client' || place === 'backend'
-        ? own.flatMap((point) => servicePackets(point, roles))
+        ? own.flatMap(received)
         : captured
             .filter((point) => point.node === roles.balancer?.name)
             .flatMap((point) => sidesOf(point)[place]);
