@@ -37,10 +37,7 @@ export function complain(issue: ShapeIssue, data: unknown, base: Path): Problem[
     case 'invalid_value': {
       const values = issue.values.map(String);
       if (typeof got !== 'string') return problem(`${label} must be ${listed(values)} (got ${show(got)})`);
-      return problem(
-        `unknown ${String(path.findLast((part) => typeof part === 'string'))} (got ${show(got)})`,
-        suggest(nearest(got, values), values),
-      );
+      return problem(`unknown ${nounOf(path)} (got ${show(got)})`, suggest(nearest(got, values), values));
     }
     case 'invalid_type':
       return problem(
@@ -59,6 +56,14 @@ export function complain(issue: ShapeIssue, data: unknown, base: Path): Problem[
     default:
       return problem(`${label}: ${issue.message} (got ${show(got)})`);
   }
+}
+
+/** Keys that are not the name of what stands there. */
+const NOUNS: Readonly<Record<string, string>> = { claims: 'claim', none: 'TCP analysis flag' };
+
+function nounOf(path: Path): string {
+  const key = String(path.findLast((part) => typeof part === 'string'));
+  return NOUNS[key] ?? key;
 }
 
 function lookUp(data: unknown, path: Path): unknown {

@@ -11,7 +11,9 @@ import type { Topology } from './types.ts';
 
 export { TopologyError } from './issues.ts';
 export type { Issue } from './issues.ts';
+export { CLAIM_IDS } from './claims.ts';
 export { nearest } from './nearest.ts';
+export { compilePattern } from './pattern.ts';
 export { topologySchema } from './schema.ts';
 export { METHODS, SABOTAGES } from './types.ts';
 export type * from './types.ts';
@@ -53,7 +55,12 @@ export function parseTopology(text: string | Uint8Array, file: string, options: 
     });
   }
   if (issues.length > 0 || topology === undefined) throw new TopologyError(sorted(issues));
-  return topology;
+  if (topology.expect === undefined) return topology;
+  const located = topology.expect.map((assertion) => ({
+    ...assertion,
+    location: { file, ...source.position(['expect', assertion.index]) },
+  }));
+  return { ...topology, expect: located };
 }
 
 function tidy(text: string): string {

@@ -4,6 +4,7 @@ import { formatIp, parseIp } from './address.ts';
 import { balancerNode, resolveBalancer } from './balancing.ts';
 import type { Machines } from './balancing.ts';
 import type { Context } from './context.ts';
+import { resolveExpectations } from './expecting.ts';
 import { readText } from './files.ts';
 import type { Surroundings } from './files.ts';
 import type { Path } from './issues.ts';
@@ -53,6 +54,8 @@ export function resolve(declared: Declared, around: Surroundings, context: Conte
     checkBalancerPorts(declared.nodes, balancer, context);
   }
   const traffic = resolveTraffic(declared, machines, nodes, balancer, context);
+  const captures = resolveCaptures(declared, machines, director, context);
+  const expect = resolveExpectations(declared, { nodes, balancer, captures, traffic }, context);
   return {
     name: declared.name ?? around.name,
     title: declared.title,
@@ -61,8 +64,10 @@ export function resolve(declared: Declared, around: Surroundings, context: Conte
     segments: [...wires.values()].map(toSegment),
     nodes,
     ...(balancer === undefined ? {} : { balancer }),
-    captures: resolveCaptures(declared, machines, director, context),
+    captures,
     ...(traffic === undefined ? {} : { traffic }),
+    ...(expect.length === 0 ? {} : { expect }),
+    ...(declared.claims === undefined ? {} : { claims: declared.claims === false ? [] : declared.claims }),
   };
 }
 

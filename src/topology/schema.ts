@@ -1,24 +1,15 @@
 // The shape of a topology file: keys, types, ranges, defaults that do not depend on anything else, and the words that explain them in
-// an editor. The only module that knows zod; whether names refer to something and addresses fit is left to resolving.
+// an editor. What is expected of a lab is in expect-schema.ts; whether names refer to something and addresses fit is left to resolving.
 import * as z from 'zod';
 import { complain } from './complaints.ts';
 import type { Path, Problem } from './issues.ts';
+import { expectations, claims } from './expect-schema.ts';
+import { duration, fieldName, like, line, mapping, oneOrMore, what } from './shapes.ts';
 import { METHODS, SABOTAGES } from './types.ts';
 
 const ROLES = ['client', 'balancer', 'backend', 'router', 'dns', 'node'] as const;
 
-/** A mapping without other keys; a key that is not there is answered with the nearest that is. */
-function mapping<const Shape extends z.core.$ZodLooseShape>(shape: Shape) {
-  return z.strictObject(shape, {
-    error: (issue) => (issue.code === 'unrecognized_keys' ? Object.keys(shape).join(' ') : undefined),
-  });
-}
-
 const NAME = /^[a-zA-Z]([a-zA-Z0-9-]{0,29}[a-zA-Z0-9])?$/;
-
-/** A message of our own: what is wrong and, after a line break, what to do. One that begins with `must` is about the key. */
-const what = (message: string, hint = '') => `${message}
-${hint}`;
 
 /** Why a text is no name, and what it may have been meant to be. */
 function nameProblem(kind: string, value: unknown): string {
@@ -67,21 +58,12 @@ const interfaceName = z
   });
 
 const text = z.string().max(65_536);
-/** Without NUL (argv and environment end at it) and within one line. */
-const line = (limit = 4096) =>
-  z
-    .string()
-    .max(limit)
-    .regex(/^[^\0\r\n]*$/, { error: what('must be one line without NUL bytes') });
-
 const port = z
   .int()
   .min(1)
   .max(65_535)
   .describe('A port number, 1 to 65535.')
   .meta({ examples: [80] });
-
-const oneOrMore = <Item extends z.ZodType>(item: Item) => z.union([item, z.array(item).min(1).max(64)]);
 
 const value = (limit = 4096) => z.union([line(limit), z.number()]);
 
@@ -93,17 +75,6 @@ const environment = z
     z.union([z.string().regex(/^[^\0]*$/, { error: what('must not hold NUL bytes') }), z.number()]),
   )
   .describe('Environment variables.');
-
-/** Text that must look one way, so a bare number is told the same as a wrong text. */
-const like = (pattern: RegExp, message: string, hint: string) =>
-  z.string({ error: what(message, hint) }).regex(pattern, { error: what(message, hint) });
-
-const duration = (example: string) =>
-  like(
-    /^(0|[1-9][0-9]{0,5})(\.[0-9]{1,3})?(ms|s|m)$/,
-    'a duration has a unit, ms, s or m',
-    `for example ${example}`,
-  );
 
 const command = z
   .union([line(), z.array(line()).min(1).max(256)])
@@ -353,9 +324,7 @@ const traffic = mapping({
   timeout: duration('5s').default('5s').describe('How long one request may take.'),
   headers: z
     .record(
-      z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/, {
-        error: what('not a header name (RFC 9110 section 5.6.2)', 'for example X-Test'),
-      }),
+      fieldName(),
       z.union([
         z.string().regex(/^([!-~\u0080-\u00ff]([ \t!-~\u0080-\u00ff]*[!-~\u0080-\u00ff])?)?$/, {
           error: what(
@@ -386,6 +355,8 @@ const topology = mapping({
       'Where tcpdump listens; each writes NAME.pcap. Default: the interfaces of the balancer, the clients and the backends.',
     ),
   traffic: traffic.optional().describe('What the clients ask for.'),
+  expect: expectations.optional(),
+  claims: claims.optional(),
   kernel: mapping({
     memory: like(/^[1-9][0-9]{0,5}[MG]$/, 'memory is a number of megabytes or gigabytes', 'for example 256M')
       .default('256M')
@@ -446,6 +417,14 @@ function remove(root: unknown, path: Path): Path {
   const parents: object[] = [];
   const keys: string[] = [];
   let at = root;
+  // What is expected is independent of what else is: one wrong entry says nothing about the others, and keeps its place.
+  const [section, index] = path;
+  if (section === 'expect' && typeof index === 'number') {
+    const list: unknown = Reflect.get(root as object, section);
+    if (!Array.isArray(list)) return [];
+    list[index] = {};
+    return [section, String(index)];
+  }
   for (const part of path) {
     if (typeof at !== 'object' || at === null || Array.isArray(at) || !Object.hasOwn(at, part)) break;
     parents.push(at);

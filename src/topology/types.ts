@@ -1,6 +1,12 @@
 // What a topology file says once it has been read: every default filled in, every address and MAC assigned, every reference known to
 // resolve. Plain data that survives JSON; the plan is made from it and verdicts are judged against it.
 
+import type { ClaimId } from './claims.ts';
+import type { Assertion } from './expectations.ts';
+
+export type * from './expectations.ts';
+export type { ClaimId } from './claims.ts';
+
 /** The part a node plays. Claims and assertions speak of roles, so they can be judged on any lab. */
 export type Role = 'client' | 'balancer' | 'backend' | 'router' | 'dns' | 'node';
 
@@ -180,4 +186,8 @@ export interface Topology {
   readonly balancer?: Balancer;
   readonly captures: readonly CapturePoint[];
   readonly traffic?: Traffic;
+  /** What must hold in every round. */
+  readonly expect?: readonly Assertion[];
+  /** The claims that are judged; the method's own when left out. */
+  readonly claims?: readonly ClaimId[];
 }
