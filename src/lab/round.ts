@@ -18,7 +18,9 @@ export interface RoundOptions extends Partial<TrafficOptions> {
   readonly points?: readonly CapturePoint[];
   /** Whether requests are sent. */
   readonly traffic: boolean;
-  /** Seconds that the captures last at least. Without traffic and without this, until the signal. */
+  /** The caller's own traffic, after the requests, while the captures are on. */
+  readonly during?: () => Promise<unknown>;
+  /** Seconds that the captures last at least. Without traffic of either kind and without this, until the signal. */
   readonly seconds?: number;
   /** A capture filter in place of the points' own. */
   readonly filter?: string;
@@ -81,7 +83,7 @@ async function allClosed(path: string): Promise<boolean> {
       connection.protocol !== 'tcp' ||
       connection.closedBy !== undefined ||
       connection.handshake.syn === undefined ||
-      (connection.handshake.synAck === undefined && connection.bytes.toServer === 0),
+      (connection.handshake.synAck === undefined && connection.payload.toServer === 0),
   );
 }
 
@@ -169,7 +171,10 @@ async function perform(
         Promise.race([sendRequests(lab, options), interruption(options.signal)]),
       );
     }
-    if (!options.traffic || options.seconds !== undefined) {
+    const { during } = options;
+    if (during !== undefined)
+      await timed('during', async () => Promise.race([during(), interruption(options.signal)]));
+    if ((!options.traffic && during === undefined) || options.seconds !== undefined) {
       const left = options.seconds && Math.max(0, options.seconds - (performance.now() - began) / 1000);
       await waiting(lab, left, options.signal);
     }
