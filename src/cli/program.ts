@@ -115,7 +115,7 @@ function define(program: Command, version: string, act: Register): void {
         'uml',
       ]),
     )
-    .addHelpText('beforeAll', EXAMPLES);
+    .addHelpText('before', EXAMPLES);
 
   const command: Define = (name, description, examples) =>
     program.command(name).description(description).addHelpText('before', `Examples:\n${examples}\n`);

@@ -15,9 +15,16 @@ export const SHIPPED = fileURLToPath(
 /** Names of the topologies that ship, in the order an article reader meets them. */
 export async function shippedNames(): Promise<string[]> {
   const order = ['l7', 'l7-sticky', 'nat', 'fullnat', 'dsr', 'dsr-article', 'tun'];
-  const names = (await readdir(SHIPPED)).filter((name) => name.endsWith('.yaml')).map((name) => basename(name, '.yaml'));
+  const names = (await readdir(SHIPPED))
+    .filter((name) => name.endsWith('.yaml'))
+    .map((name) => basename(name, '.yaml'));
   const rank = (name: string) => (order.includes(name) ? order.indexOf(name) : order.length);
   return names.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
+}
+
+/** What a user types for a topology's file: its name when it ships. */
+export function typedFor(file: string): string {
+  return dirname(file) === dirname(resolve(SHIPPED, 'x')) ? basename(file, '.yaml') : file;
 }
 
 export interface Loaded {
@@ -43,8 +50,14 @@ export async function loadTopology(cli: Cli, text: string): Promise<Loaded> {
         EXIT.usage,
       );
     }
-    throw new Failure(`${text}: ${error.code === 'ENOENT' ? 'no such file; lblab init writes one to start from' : error.message}`, EXIT.usage);
+    throw new Failure(
+      `${text}: ${error.code === 'ENOENT' ? 'no such file; lblab init writes one to start from' : error.message}`,
+      EXIT.usage,
+    );
   });
   const shown = shipped ? `${text}.yaml` : text;
-  return { topology: parseTopology(bytes, shown, { readFile: (path) => readFileSync(resolve(dirname(file), path)) }), file };
+  return {
+    topology: parseTopology(bytes, shown, { readFile: (path) => readFileSync(resolve(dirname(file), path)) }),
+    file,
+  };
 }

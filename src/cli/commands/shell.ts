@@ -27,7 +27,9 @@ const ZSHRC = `ZDOTDIR=$HOME
 unset HISTFILE
 PROMPT="($LBLAB_PROMPT) \${PROMPT-%# }"
 `;
-const FISH = `functions -q fish_prompt; and functions -c fish_prompt lblab_prompt
+const FISH = `test -r ~/.config/fish/config.fish; and source ~/.config/fish/config.fish
+set -g fish_greeting
+functions -q fish_prompt; and functions -c fish_prompt lblab_prompt
 function fish_prompt; echo -n "($LBLAB_PROMPT) "; functions -q lblab_prompt; and lblab_prompt; or echo -n '> '; end`;
 
 /** `folder` is where this shell's own files may be written. */
@@ -47,7 +49,11 @@ function startOf(program: string, prompt: string, folder: string): Start {
         files: { '.zshrc': ZSHRC },
       };
     case 'fish':
-      return { argv: [program, '--private', '-C', FISH], environment };
+      return {
+        argv: [program, '--private', '-C', FISH],
+        // fish keeps state where it reads its settings; those of the user's are read by FISH.
+        environment: { ...environment, XDG_CONFIG_HOME: folder, XDG_DATA_HOME: folder },
+      };
     default:
       return { argv: [program, '-i'], environment: { ...environment, PS1: `(${prompt}) $ ` } };
   }

@@ -5,7 +5,7 @@ import { readRecord, type LabRecord } from '../../lab/folders.ts';
 import type { Lab } from '../../lab/lab.ts';
 import { logOf } from '../../plan/build.ts';
 import { netnsOf } from '../../plan/names.ts';
-import { words } from '../../plan/shell.ts';
+import { word, words } from '../../plan/shell.ts';
 import type { ServiceStep } from '../../plan/types.ts';
 import { forTerminal } from '../../report/escape.ts';
 import { age, table } from '../../report/table.ts';
@@ -14,6 +14,7 @@ import type { Node } from '../../topology/types.ts';
 import type { Cli } from '../context.ts';
 import { EXIT } from '../failure.ts';
 import { withLab } from '../labs.ts';
+import { typedFor } from '../topologies.ts';
 
 interface Table {
   readonly command: readonly string[];
@@ -160,7 +161,8 @@ function text(cli: Cli, { lab, record, services, capturing, table: shown }: Foun
     ),
     ...dead.map(
       (service) =>
-        `  ${paint.red(service.name)} ended ${endOf(service)}; its last words (all: ${logs(service)})\n` +
+        `  ${paint.red(service.name)} ended ${endOf(service)}, ` +
+        `${lastWords(service).length === 0 ? 'without a word' : 'with these words'}; its log is ${logs(service)}\n` +
         lastWords(service)
           .map((line) => `    | ${forTerminal(line)}\n`)
           .join(''),
@@ -186,7 +188,7 @@ function text(cli: Cli, { lab, record, services, capturing, table: shown }: Foun
         ]),
     dead.length === 0
       ? `  lblab request ${lab.name}          requests, and who answered\n`
-      : `  lblab up ${record.topologyFile} --name ${lab.name} --recreate          builds it anew\n`,
+      : `  lblab up ${word(typedFor(record.topologyFile))} --name ${lab.name} --recreate          builds it anew\n`,
   ].join('');
 }
 
