@@ -1,6 +1,7 @@
 // What a failed or undecided claim says wherever it is reported: what was expected, what was seen, and the packets, decoded.
 import { relative } from 'node:path';
 import type { Packet } from '../pcap/index.ts';
+import type { Location } from '../topology/types.ts';
 import type { Check, Evidence } from '../verify/types.ts';
 import { packetLine } from './packet.ts';
 
@@ -9,7 +10,7 @@ const SHOWN = 6;
 const NUMBERED = 12;
 
 /** Claims on what happens below IP: their packets are shown with MAC addresses. */
-const LINK_LAYER = /^(dsr|tun)\./;
+const LINK_LAYER = /^(dsr|tun)\.| arp$/;
 
 export interface CitedPackets {
   /** The capture's file: `eth0.pcap`. */
@@ -55,6 +56,11 @@ export function citedLines(check: Check, evidence: Evidence): string[] {
     ...lines.map((line) => `  ${line}`),
     ...(more === '' ? [] : [`  ${more}`]),
   ]);
+}
+
+/** Where an assertion stands, as editors read it: `nat.yaml:31:5`. */
+export function placeText({ file, line, column }: Location): string {
+  return `${file}:${line}:${column}`;
 }
 
 /** A path as one would type it in `cwd`. */

@@ -9,11 +9,14 @@ import { nameOf, type Judged, type Reporter } from './types.ts';
 const MESSAGE = 4000;
 
 function annotation(check: Check, result: Judged, cwd: string): string {
-  const level = check.status === 'fail' ? 'error' : 'warning';
+  const level = check.status === 'fail' && check.level !== 'warning' ? 'error' : 'warning';
   const title = `${nameOf(result)}: ${check.id} ${check.status === 'fail' ? 'failed' : 'is undecided'}`;
   // A topology that ships is no file of the repository.
   const file = result.file === undefined ? undefined : shownPath(cwd, result.file);
-  const place = file === undefined || isAbsolute(file) ? '' : `file=${forGithubProperty(file)},line=1,`;
+  const place =
+    file === undefined || isAbsolute(file)
+      ? ''
+      : `file=${forGithubProperty(file)},line=${check.location?.line ?? 1},`;
   const words = [
     check.title,
     `expected: ${check.expected}`,

@@ -31,6 +31,8 @@ export function checkDocument(check: Check) {
     expected: check.expected,
     observed: check.observed,
     evidence: check.evidence,
+    ...(check.level !== undefined && { level: check.level }),
+    ...(check.location !== undefined && { location: check.location }),
     ...(check.note !== undefined && { note: check.note }),
   };
 }

@@ -2,7 +2,7 @@
 // skipped; skipped are only claims that need the live lab.
 import type { Check } from '../verify/types.ts';
 import { forXml } from './escape.ts';
-import { citedLines } from './failure.ts';
+import { citedLines, placeText } from './failure.ts';
 import { nameOf, type Judged, type Reporter } from './types.ts';
 
 type Attributes = Readonly<Record<string, string | number | undefined>>;
@@ -25,6 +25,7 @@ function details(check: Check, result: Judged): string {
     [
       `expected: ${check.expected}`,
       `observed: ${check.observed}`,
+      ...(check.location === undefined ? [] : [placeText(check.location)]),
       ...citedLines(check, result.evidence),
       ...(check.note === undefined ? [] : [check.note]),
     ].join('\n'),
@@ -41,8 +42,9 @@ function testCase(check: Check, result: Judged): string {
       nested([element('skipped', { message: check.observed }, '', inner)], '    '),
       '    ',
     );
-  if (check.status === 'pass') {
-    const seen = element('system-out', {}, forXml(check.observed), inner);
+  if (check.status === 'pass' || check.level === 'warning') {
+    const words = check.status === 'pass' ? forXml(check.observed) : `warning\n${details(check, result)}`;
+    const seen = element('system-out', {}, words, inner);
     return element('testcase', attributes, nested([seen], '    '), '    ');
   }
   const [name, type] = check.status === 'fail' ? ['failure', 'failed'] : ['error', 'undecided'];
@@ -51,12 +53,12 @@ function testCase(check: Check, result: Judged): string {
 }
 
 function counts(checks: readonly Check[]) {
-  const judged = checks.filter((check) => check.judged);
+  const judged = checks.filter((check) => check.judged && check.level !== 'warning');
   return {
     tests: checks.length,
     failures: judged.filter(({ status }) => status === 'fail').length,
     errors: judged.filter(({ status }) => status === 'unknown').length,
-    skipped: checks.length - judged.length,
+    skipped: checks.filter((check) => !check.judged).length,
   };
 }
 

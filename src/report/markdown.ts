@@ -2,7 +2,7 @@
 import type { Check } from '../verify/types.ts';
 import { count } from '../verify/words.ts';
 import { clip, forMarkdown, forXml } from './escape.ts';
-import { citedLines, shownPath } from './failure.ts';
+import { citedLines, placeText, shownPath } from './failure.ts';
 import { byBackend, succeeded } from './json.ts';
 import { nameOf, type Judged, type Reporter } from './types.ts';
 
@@ -10,6 +10,9 @@ import { nameOf, type Judged, type Reporter } from './types.ts';
 const CELL = 400;
 
 const WORDS = { pass: '✅ holds', fail: '❌ fails', unknown: '❔ undecided' };
+
+const wordOf = ({ level, status }: Check) =>
+  level === 'warning' && status !== 'pass' ? '⚠️ warning' : WORDS[status];
 
 const cell = (text: string) => forMarkdown(clip(text, CELL));
 
@@ -22,6 +25,7 @@ function failure(check: Check, result: Judged): string {
     `\n**${forMarkdown(check.id)}**: ${cell(check.title)}\n\n` +
     `- expected: ${cell(check.expected)}\n` +
     `- observed: ${cell(check.observed)}\n` +
+    (check.location === undefined ? '' : `- at: ${forMarkdown(placeText(check.location))}\n`) +
     (check.note === undefined ? '' : `- ${cell(check.note)}\n`) +
     (lines.length === 0 ? '' : `\n<pre>${lines.join('\n')}</pre>\n`)
   );
@@ -44,7 +48,7 @@ function section(result: Judged, cwd: string): string {
     row(['---', '---', '---']) +
     judged
       .map((check) =>
-        row([WORDS[check.status], `**${forMarkdown(check.id)}** ${cell(check.title)}`, cell(check.observed)]),
+        row([wordOf(check), `**${forMarkdown(check.id)}** ${cell(check.title)}`, cell(check.observed)]),
       )
       .join('') +
     (open.length === 0

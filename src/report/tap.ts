@@ -1,7 +1,7 @@
 // TAP 14 (https://testanything.org/tap-version-14-specification.html): a subtest for each lab, a test point for each claim.
 import type { Check } from '../verify/types.ts';
 import { forTerminal } from './escape.ts';
-import { citedLines } from './failure.ts';
+import { citedLines, placeText } from './failure.ts';
 import { nameOf, type Judged, type Reporter } from './types.ts';
 
 /** `#` begins a directive. */
@@ -19,11 +19,13 @@ function point(check: Check, index: number, result: Judged): string[] {
   if (check.status === 'pass') return [`ok ${words}`];
   const packets = citedLines(check, result.evidence);
   return [
-    `not ok ${words}`,
+    // A test point that is still to do may fail without the whole failing.
+    `not ok ${words}${check.level === 'warning' ? ' # TODO a warning' : ''}`,
     '  ---',
     `  severity: ${check.status === 'fail' ? 'fail' : 'undecided'}`,
     `  expected: ${quoted(check.expected)}`,
     `  observed: ${quoted(check.observed)}`,
+    ...(check.location === undefined ? [] : [`  at: ${quoted(placeText(check.location))}`]),
     ...(packets.length === 0 ? [] : ['  packets:', ...packets.map((line) => `    - ${quoted(line)}`)]),
     ...(check.note === undefined ? [] : [`  note: ${quoted(check.note)}`]),
     '  ...',

@@ -4,7 +4,7 @@ import { relative } from 'node:path';
 import { connections } from '../pcap/index.ts';
 import type { CapturedPoint, Check, Evidence, Status } from '../verify/types.ts';
 import { forTerminal } from './escape.ts';
-import { citedLines } from './failure.ts';
+import { citedLines, placeText } from './failure.ts';
 import { byBackend, succeeded } from './json.ts';
 import { table } from './table.ts';
 import { nameOf, type Judged, type Reporter } from './types.ts';
@@ -50,15 +50,22 @@ export function checkText(check: Check, evidence: Evidence, options: TextOptions
   const title = forTerminal(check.title);
   if (!check.judged)
     return `  ${paint.dim('-')} ${check.id}  ${title} ${paint.dim('(needs the live lab)')}\n`;
-  const mark = { pass: paint.green('✓'), fail: paint.red('✗'), unknown: paint.yellow('?') }[check.status];
+  const isWarning = check.level === 'warning';
+  const bad = isWarning ? paint.yellow('!') : paint.red('✗');
+  const mark = { pass: paint.green('✓'), fail: bad, unknown: paint.yellow('?') }[check.status];
   const note = (check.note ?? '').split('\n').filter((words) => words !== '');
   const notes = note.map((words) => `      ${paint.dim(forTerminal(words))}\n`).join('');
   const line = `  ${mark} ${paint.bold(check.id)}  ${title}\n`;
   if (check.status === 'pass') return `${line}      ${paint.dim(forTerminal(check.observed))}\n${notes}`;
-  const observed = check.status === 'fail' ? paint.red : paint.yellow;
+  const observed = check.status === 'fail' && !isWarning ? paint.red : paint.yellow;
+  const place =
+    check.location === undefined
+      ? ''
+      : `      at  ${forTerminal(placeText(check.location))}${isWarning ? ', a warning' : ''}\n`;
   return (
     line +
-    `      expected  ${forTerminal(check.expected)}\n` +
+    place +
+    (check.expected === check.title ? '' : `      expected  ${forTerminal(check.expected)}\n`) +
     `      observed  ${observed(forTerminal(check.observed))}\n` +
     citedLines(check, evidence)
       .map((words) => `      ${paint.dim(words)}\n`)
@@ -74,13 +81,15 @@ export function checksText(checks: readonly Check[], evidence: Evidence, options
 /** How many claims hold, in the colour of the worst. */
 export function tally(checks: readonly Check[], status: Status, { paint }: TextOptions): string {
   const judged = checks.filter((check) => check.judged);
+  const warnings = judged.filter((check) => check.level === 'warning' && check.status !== 'pass').length;
   const passed = judged.filter((check) => check.status === 'pass').length;
   const word = {
     pass: paint.green('verified'),
     fail: paint.red('failed'),
     unknown: paint.yellow('undecided'),
   }[status];
-  return `${word}: ${passed} of ${plural(judged.length, 'claim')} hold`;
+  const remark = warnings === 0 ? '' : `, ${plural(warnings, 'warning')}`;
+  return `${word}: ${passed} of ${plural(judged.length, 'claim')} hold${remark}`;
 }
 
 /** A whole run, or what captures that lay there prove. */

@@ -1,5 +1,6 @@
 // Judges evidence: which claims there are, their verdicts, and the worst of them. Pure; showing verdicts is left to reports.
 import { checkAccounts } from './accounts.ts';
+import { judgeAssertions } from './assertions/index.ts';
 import { dsrClaims } from './claims/dsr.ts';
 import { fullnatClaims } from './claims/fullnat.ts';
 import { l4Claims } from './claims/l4.ts';
@@ -72,11 +73,25 @@ export function judge(evidence: Evidence, ids: readonly string[], { live }: Judg
   return [accounts, ...checks];
 }
 
-/** As bad as the worst judged check: `fail` before `unknown` before `pass`; `unknown` when nothing was judged. */
+/**
+ * Everything that is judged of a round: the accounts, the claims that the topology names (or else `claims`, the method's own), and what it
+ * expects.
+ * @throws RangeError for an id that no claim has
+ */
+export function judgeRound(evidence: Evidence, claims: readonly string[], options: JudgeOptions): Check[] {
+  const { topology } = evidence;
+  return [...judge(evidence, topology.claims ?? claims, options), ...judgeAssertions(evidence, options)];
+}
+
+/** As bad as the worst judged check: `fail` before `unknown` before `pass`; `unknown` when nothing was judged. Warnings do no harm. */
 export function summary(checks: readonly Check[]): Status {
-  const statuses = new Set(checks.filter(({ judged }) => judged).map(({ status }) => status));
+  const statuses = new Set(
+    checks.filter(({ judged }) => judged).map(({ level, status }) => (level === 'warning' ? 'pass' : status)),
+  );
   if (statuses.has('fail')) return 'fail';
   return statuses.has('unknown') || statuses.size === 0 ? 'unknown' : 'pass';
 }
 
+export { judgeAssertions } from './assertions/index.ts';
+export { wantsAnotherRound } from './assertions/retry.ts';
 export type { Check, Claim, Evidence, Status } from './types.ts';

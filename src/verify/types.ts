@@ -1,6 +1,6 @@
 // What verdicts are made from and what they are. A verdict has three values: missing evidence is `unknown`, never a pass.
 import type { Capture } from '../pcap/index.ts';
-import type { Topology } from '../topology/types.ts';
+import type { Location, Topology } from '../topology/types.ts';
 
 /** One request as the client's own log (curl) tells it. */
 export interface RequestRecord {
@@ -78,4 +78,8 @@ export interface Check extends Verdict {
   readonly id: string;
   readonly title: string;
   readonly judged: boolean;
+  /** Assertions only: a warning is shown and never fails a run; else an error. */
+  readonly level?: 'error' | 'warning';
+  /** Where an assertion stands in the topology's file. */
+  readonly location?: Location;
 }

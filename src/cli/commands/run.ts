@@ -1,14 +1,15 @@
 // `lblab run`: up, capture, verify, down. What CI calls.
 import { dirname, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { methodOf } from '../../balancers/index.ts';
-import { saveEvidence } from '../../lab/evidence.ts';
-import { temporaryLab } from '../../lab/lab.ts';
-import { runRound } from '../../lab/round.ts';
+import { interruption, temporaryLab, type Lab } from '../../lab/lab.ts';
+import { runRound, type Round } from '../../lab/round.ts';
 import { runDocument, type LabResult } from '../../report/json.ts';
-import { judge, summary } from '../../verify/index.ts';
-import { giveToCaller, type Cli } from '../context.ts';
+import { judgeRound, summary, wantsAnotherRound, type Check } from '../../verify/index.ts';
+import type { Cli } from '../context.ts';
 import { EXIT } from '../failure.ts';
 import { chooseFor } from '../kernel.ts';
+import { save } from '../output.ts';
 import { follow } from '../progress.ts';
 import { openReports, type WantedReport } from '../reports.ts';
 import { loadTopology, shippedNames, type Loaded } from '../topologies.ts';
@@ -18,6 +19,31 @@ interface Options {
   readonly concurrency?: number;
   readonly output?: string;
   readonly report?: readonly WantedReport[];
+}
+
+/** Milliseconds between rounds that are repeated. */
+const PAUSE = 100;
+
+/** A round of traffic, and more of them as long as an assertion has time to come true. What is judged and kept is the last one. */
+async function roundsOf(
+  cli: Cli,
+  lab: Lab,
+  options: Options,
+  timings: Record<string, number>,
+): Promise<{ round: Round; checks: readonly Check[] }> {
+  const { topology } = lab;
+  const ids = topology.balancer === undefined ? [] : methodOf(topology.balancer.method).claims(topology);
+  const began = performance.now();
+  for (;;) {
+    const round = await runRound(lab, { ...options, traffic: true, signal: cli.signal });
+    const judging = performance.now();
+    const checks = judgeRound(round.evidence, ids, { live: true });
+    Object.assign(timings, round.timings, { verify: performance.now() - judging });
+    const isOver = round.broken !== undefined || cli.signal.aborted;
+    if (isOver || !wantsAnotherRound(checks, topology, performance.now() - began)) return { round, checks };
+    if (cli.verbose) cli.say(`${topology.name}: another round, for what has not come true yet\n`);
+    await Promise.race([setTimeout(PAUSE), interruption(cli.signal)]);
+  }
 }
 
 /** Runs one topology from nothing to verdicts, and leaves its captures in `output`. */
@@ -46,17 +72,11 @@ async function runOne(
   });
   timings.up = performance.now() - began;
   try {
-    const round = await runRound(lab, { ...options, traffic: true, signal: cli.signal });
+    const { round, checks } = await roundsOf(cli, lab, options, timings);
     if (round.broken !== undefined) cli.say(`${topology.name}: ${round.broken}\n`);
-    Object.assign(timings, round.timings);
     const saving = performance.now();
-    await saveEvidence(lab.dir, output, round.evidence);
-    await giveToCaller(cli, output);
+    await save(cli, lab, round.evidence, output);
     timings.save = performance.now() - saving;
-    const judging = performance.now();
-    const ids = topology.balancer === undefined ? [] : methodOf(topology.balancer.method).claims(topology);
-    const checks = judge(round.evidence, ids, { live: true });
-    timings.verify = performance.now() - judging;
     return {
       topology,
       file: loaded.file,

@@ -8,7 +8,7 @@ import { checkDocument } from '../../report/json.ts';
 import { formatIp, parseIp } from '../../topology/address.ts';
 import { readdress } from '../../topology/readdress.ts';
 import type { Topology } from '../../topology/types.ts';
-import { judge, summary } from '../../verify/index.ts';
+import { judgeRound, summary } from '../../verify/index.ts';
 import type { Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { nameOfLab } from '../labs.ts';
@@ -114,7 +114,7 @@ export async function verify(cli: Cli, lab: string | undefined, options: Options
     );
   }
   const ids = topology.balancer === undefined ? [] : methodOf(topology.balancer.method).claims(topology);
-  const checks = judge(evidence, ids, { live });
+  const checks = judgeRound(evidence, ids, { live });
   const status = summary(checks);
   const result = { name, topology, evidence, output: folder, checks, status };
   reports.each(result);

@@ -1,0 +1,154 @@
+// Which backend served a request, and how requests spread over the backends. What backends captured says so; where a proxy opened
+// another connection, the request is followed through it, and last of all the answer's own first line is read.
+import { joinRequests } from '../../pcap/index.ts';
+import type { BackendAssertion, SpreadAssertion } from '../../topology/types.ts';
+import { cite } from '../claim.ts';
+import { areBackendsCaptured, forwarded, served } from '../measure.ts';
+import { MissingEvidenceError, type Observation, type SeenPacket } from '../observe.ts';
+import { count, list, spread } from '../words.ts';
+import { citeAsked, requestsText } from './http.ts';
+import type { Judge } from './kind.ts';
+import { connectionsAt, requestsAsked, type Asked, type Located } from './places.ts';
+
+/** Connections by both initial sequence numbers, which only one and the same connection shares. */
+const identity = ({ connection: { isn } }: Located): string | undefined =>
+  isn.client === undefined || isn.server === undefined ? undefined : `${isn.client}/${isn.server}`;
+
+interface Inside {
+  readonly backend: string;
+  readonly located: Located;
+}
+
+/** Connections captured at backends, and on the balancer's way to one. */
+function towardsBackends(seen: Observation): Inside[] {
+  const { backends, balancer } = seen.roles;
+  return [...seen.evidence.captures.values()].flatMap((point) => {
+    const isBackend = backends.some(({ node }) => node === point.node);
+    if (point.incomplete !== undefined || (!isBackend && point.node !== balancer?.name)) return [];
+    return connectionsAt(seen, { name: point.name, points: [point.name] }).flatMap((located): Inside[] => {
+      const target = backends.find(({ addresses }) => addresses.has(located.connection.server.address));
+      const backend = isBackend ? point.node : target?.node;
+      return backend === undefined ? [] : [{ backend, located }];
+    });
+  });
+}
+
+/** The backend that the request of a connection was handed on to, in the order of what can be relied on. */
+function finder(seen: Observation): (asked: Asked) => string {
+  const inside = towardsBackends(seen);
+  const byIdentity = new Map(inside.map(({ backend, located }) => [identity(located), backend]));
+  let proxied: ReturnType<typeof joinProxied> | undefined;
+  return (asked) => {
+    if (asked.seen === undefined) return 'nobody (no connection)';
+    const response = asked.exchange?.response;
+    if (response === undefined) return 'nobody (no answer)';
+    const own = identity(asked.seen);
+    const same = own === undefined ? undefined : byIdentity.get(own);
+    if (same !== undefined) return same;
+    proxied ??= joinProxied(seen, inside);
+    const through = own === undefined ? undefined : proxied.get(own);
+    if (through !== undefined && through.size === 1) return [...through][0]!;
+    const [line = ''] = Buffer.from(response.body?.subarray(0, 64) ?? [])
+      .toString('latin1')
+      .split('\n');
+    if (seen.roles.backends.some(({ node }) => node === line.trim())) return line.trim();
+    if (response.status !== undefined && response.status >= 500) return `nobody (HTTP ${response.status})`;
+    throw new MissingEvidenceError(
+      `nothing tells which backend served request ${asked.number} of ${asked.client}`,
+    );
+  };
+}
+
+/** Backends by the identity of the connection on whose request they were asked. */
+function joinProxied(seen: Observation, inside: readonly Inside[]): Map<string, Set<string>> {
+  const found = new Map<string, Set<string>>();
+  const outside = [...seen.evidence.captures.values()]
+    .filter(({ node }) => seen.roles.clients.has(node))
+    .flatMap((point) => connectionsAt(seen, { name: point.name, points: [point.name] }));
+  const ends = new Map(inside.map(({ backend, located }) => [located.connection, backend]));
+  const joined = joinRequests([outside.map(({ connection }) => connection), [...ends.keys()]]);
+  for (const { outside: from, inside: to, isAnswerSame } of joined) {
+    const backend = ends.get(to.connection);
+    const { client, server } = from.connection.isn;
+    if (from.capture !== 0 || backend === undefined || isAnswerSame === false) continue;
+    const key = `${client}/${server}`;
+    found.set(key, (found.get(key) ?? new Set()).add(backend));
+  }
+  return found;
+}
+
+export const backendJudge: Judge<BackendAssertion> = {
+  expected: (statement) =>
+    `${requestsText(statement)} served by ${list(statement.is).replace(' and ', ' or ')}`,
+  measure: (statement, seen) => {
+    const find = finder(seen);
+    const reached = requestsAsked(seen, statement).map((asked) => ({ asked, backend: find(asked) }));
+    const wrong = reached.filter(({ backend }) => !statement.is.includes(backend));
+    const cited = wrong.length > 0 ? wrong : reached;
+    return {
+      holds: wrong.length === 0,
+      observed: `${count(reached.length, 'request')}: ${spread(
+        reached.map(({ backend }) => backend),
+        'by',
+      )}`,
+      evidence: citeAsked(cited.map(({ asked }) => asked)),
+    };
+  },
+};
+
+interface Share {
+  readonly backend: string;
+  readonly syn: SeenPacket;
+}
+
+/** What is counted, one by one, with the backend that it came to. */
+function sharesOf(seen: Observation, of: SpreadAssertion['of']): Share[] {
+  const reached = of === 'connections' || areBackendsCaptured(seen) ? served(seen) : forwarded(seen);
+  const shares = reached.flatMap(({ sighting: { connection, syn }, backend }) => {
+    const requests = connection.http.filter(({ request }) => request !== undefined).length;
+    return Array.from({ length: of === 'connections' ? 1 : requests }, () => ({ backend, syn }));
+  });
+  if (shares.length === 0) {
+    throw new MissingEvidenceError(
+      reached.length === 0 ? 'no backend served anything' : 'no HTTP request reached a backend',
+    );
+  }
+  return shares;
+}
+
+const percentText = (value: number) => `${Number(value.toFixed(1))}%`;
+
+export const spreadJudge: Judge<SpreadAssertion> = {
+  expected: ({ of, isEven, shares, tolerance }) =>
+    `${of} spread ${isEven ? `evenly over ${list(shares.filter(([, share]) => share > 0).map(([node]) => node))}` : `as ${list(shares.map(([node, share]) => `${node} ${percentText(share)}`))}`}` +
+    (tolerance === 0 ? '' : `, give or take ${percentText(tolerance)}`),
+  measure: ({ of, shares, tolerance }, seen) => {
+    const all = sharesOf(seen, of);
+    const wanted = shares.filter(([, share]) => share > 0).length;
+    if (all.length < wanted) {
+      throw new MissingEvidenceError(
+        `${count(all.length, of.slice(0, -1))} cannot spread over ${count(wanted, 'backend')}`,
+      );
+    }
+    const counts = shares.map(([node, share]) => ({
+      node,
+      times: all.filter(({ backend }) => backend === node).length,
+      right: (all.length * share) / 100,
+      isNone: share === 0,
+    }));
+    // A share of 33.33% of ten requests is three or four of them: less than one off is as near as one can get.
+    const wrong = counts.filter(({ times, right, isNone }) => {
+      const off = Math.abs(times - right);
+      return isNone && tolerance === 0 ? times > 0 : off >= 1 && off > (tolerance / 100) * all.length + 1e-9;
+    });
+    const names = new Set(wrong.map(({ node }) => node));
+    const cited = wrong.length === 0 ? all : all.filter(({ backend }) => names.has(backend));
+    return {
+      holds: wrong.length === 0 && all.every(({ backend }) => shares.some(([node]) => node === backend)),
+      observed: `${count(all.length, of.slice(0, -1))}: ${counts
+        .map(({ node, times }) => `${node} ${times} (${percentText((100 * times) / all.length)})`)
+        .join(', ')}`,
+      evidence: cite((cited.length === 0 ? all : cited).map(({ syn }) => syn)),
+    };
+  },
+};

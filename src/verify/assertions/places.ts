@@ -1,0 +1,191 @@
+// What was seen at the capture points that an assertion names: connections, requests, packets, each point by itself. Throws
+// MissingEvidenceError where a point was not captured whole, and where nothing shows that the round took place at all.
+import { connections, type Connection, type HttpExchange, type Packet } from '../../pcap/index.ts';
+import type { Party, PointGroup, Selection, Way } from '../../topology/types.ts';
+import { cite } from '../claim.ts';
+import { MissingEvidenceError, type Observation } from '../observe.ts';
+import type { CapturedPoint, PacketReference, RequestRecord } from '../types.ts';
+import { count, groupBy } from '../words.ts';
+
+/** A connection of the service at one capture point. */
+export interface Located {
+  readonly point: CapturedPoint;
+  readonly connection: Connection;
+}
+
+/** An HTTP request and its answer at one capture point. */
+export interface LocatedExchange extends Located {
+  readonly exchange: HttpExchange;
+}
+
+const connectionsOf = new WeakMap<CapturedPoint, readonly Connection[]>();
+
+function allConnections(point: CapturedPoint): readonly Connection[] {
+  const found = connectionsOf.get(point) ?? connections(point.capture);
+  connectionsOf.set(point, found);
+  return found;
+}
+
+function serviceConnections({ roles }: Observation, point: CapturedPoint): Located[] {
+  return allConnections(point)
+    .filter(
+      ({ protocol, server }) =>
+        protocol === 'tcp' && (roles.ports.size === 0 || roles.ports.has(server.port)),
+    )
+    .map((connection) => ({ point, connection }));
+}
+
+/** The capture points of a place, each whole. */
+export function pointsAt({ evidence }: Observation, { points }: PointGroup): CapturedPoint[] {
+  return points.map((name) => {
+    const point = evidence.captures.get(name);
+    if (point === undefined) throw new MissingEvidenceError(`there is no capture ${name}`);
+    if (point.incomplete !== undefined)
+      throw new MissingEvidenceError(`the capture ${name} is not whole: ${point.incomplete}`);
+    return point;
+  });
+}
+
+/** A capture without a packet says that nothing passed only if something is known to have passed elsewhere. */
+function requireTraffic(seen: Observation): void {
+  const captured = [...seen.evidence.captures.values()];
+  if (captured.every((point) => serviceConnections(seen, point).length === 0)) {
+    throw new MissingEvidenceError('no connection of the service was captured anywhere');
+  }
+}
+
+/** The service's connections at a place, in the order of time. */
+export function connectionsAt(seen: Observation, place: PointGroup): Located[] {
+  const points = pointsAt(seen, place);
+  requireTraffic(seen);
+  return points.flatMap((point) => serviceConnections(seen, point)).sort(byTime);
+}
+
+function byTime(a: Located, b: Located): number {
+  return Number(a.connection.firstTime - b.connection.firstTime);
+}
+
+/** Those of them whose SYN was captured. */
+export function openedAt(seen: Observation, place: PointGroup): Located[] {
+  return connectionsAt(seen, place).filter(({ connection }) => connection.handshake.syn !== undefined);
+}
+
+/** HTTP requests, answers or both at a place, in the order of time. */
+export function exchangesAt(seen: Observation, place: PointGroup): LocatedExchange[] {
+  return connectionsAt(seen, place).flatMap((located) =>
+    located.connection.http.map((exchange) => ({ ...located, exchange })),
+  );
+}
+
+/** A request that a client sent: as its log has it, and as it was captured there. */
+export interface Asked {
+  readonly client: string;
+  readonly number: number;
+  readonly record?: RequestRecord;
+  /** Nothing when it never got as far as a SYN. */
+  readonly seen?: Located;
+  /** Nothing when no request was captured on its connection. */
+  readonly exchange?: HttpExchange;
+}
+
+function groupOfNode(seen: Observation, node: string): PointGroup {
+  const points = [...seen.evidence.captures.values()]
+    .filter((point) => point.node === node)
+    .map(({ name }) => name);
+  if (points.length === 0) throw new MissingEvidenceError(`nothing was captured at ${node}`);
+  return { name: node, points };
+}
+
+/** One client's requests; without its log as captured, numbered by time. */
+function askedBy(seen: Observation, client: string): Asked[] {
+  const opened = openedAt(seen, groupOfNode(seen, client)).filter(({ connection }) =>
+    seen.roles.clientAddresses.has(connection.client.address),
+  );
+  const records = seen.evidence.requests?.filter((record) => record.client === client);
+  if (records === undefined) {
+    return opened
+      .flatMap((located) => located.connection.http.map((exchange) => ({ client, seen: located, exchange })))
+      .map((asked, index) => ({ ...asked, number: index + 1 }));
+  }
+  const byPort = groupBy(opened, ({ connection }) => connection.client.port);
+  return records.map((record) => {
+    const located = record.localPort === 0 ? undefined : byPort.get(record.localPort)?.shift();
+    const exchange = located?.connection.http[0];
+    return {
+      client,
+      number: record.number,
+      record,
+      ...(located === undefined ? {} : { seen: located }),
+      ...(exchange === undefined ? {} : { exchange }),
+    };
+  });
+}
+
+/** The requests that an assertion is about. */
+export function requestsAsked(seen: Observation, { requests, client }: Selection): Asked[] {
+  const logged = new Set(seen.evidence.requests?.map((record) => record.client));
+  const clients =
+    client === undefined
+      ? [...seen.roles.clients].filter((name) => logged.size === 0 || logged.has(name))
+      : [client];
+  const asked = clients.flatMap((name) => askedBy(seen, name));
+  if (asked.length === 0) throw new MissingEvidenceError('no request was sent');
+  if (requests === 'all') return asked;
+  const absent = requests.find((number) => !asked.some((each) => each.number === number));
+  if (absent !== undefined) {
+    throw new MissingEvidenceError(
+      `there is no request ${absent}: ${count(asked.length, 'request')} were sent`,
+    );
+  }
+  return asked.filter(({ number }) => requests.includes(number));
+}
+
+/** Packets of a capture point by their numbers. */
+export function packetsIn(
+  point: CapturedPoint,
+  numbers: Iterable<number>,
+): { point: CapturedPoint; packet: Packet }[] {
+  const { packets } = point.capture;
+  return [...numbers].flatMap((number) => {
+    const packet = packets[number - 1];
+    return packet === undefined ? [] : { point, packet };
+  });
+}
+
+export function citeNumbers(found: Iterable<readonly [CapturedPoint, Iterable<number>]>): PacketReference[] {
+  return cite([...found].flatMap(([point, numbers]) => packetsIn(point, numbers)));
+}
+
+/** The SYN of each connection, or its first packet. */
+export function citeConnections(located: readonly Located[]): PacketReference[] {
+  return citeNumbers(
+    located.map(({ point, connection }) => [
+      point,
+      [connection.handshake.syn ?? connection.packetNumbers[0]!],
+    ]),
+  );
+}
+
+/** An address with whose it is: `10.133.1.1 (lb)`. */
+export function addressText({ evidence: { topology } }: Observation, address: string): string {
+  if (topology.balancer?.vip === address) return `${address} (vip)`;
+  const owner = topology.nodes.find((node) =>
+    node.interfaces.some((link) => link.addresses.some((each) => each.address === address)),
+  );
+  return owner === undefined ? address : `${address} (${owner.name})`;
+}
+
+export function partyText({ name, addresses }: Party): string {
+  return addresses.length === 1 && addresses[0] !== name ? `${name} (${addresses[0]})` : name;
+}
+
+export const WAY_WORDS: Readonly<Record<Way, string>> = {
+  'to-server': ' to the server',
+  'to-client': ' to the client',
+  both: '',
+};
+
+/** `at eth0`, and of several points with their names: `at backends (be1, be2)`. */
+export function at({ name, points }: PointGroup): string {
+  return points.length === 1 && points[0] === name ? `at ${name}` : `at ${name} (${points.join(', ')})`;
+}

@@ -1,0 +1,94 @@
+// Where TCP ends, and what TCP suffers on the way.
+import { ANALYSIS_FLAGS } from '../../pcap/index.ts';
+import type { AnalysisAssertion, EndToEndAssertion } from '../../topology/types.ts';
+import { MissingEvidenceError } from '../observe.ts';
+import { count, list } from '../words.ts';
+import type { Judge } from './kind.ts';
+import { at, citeConnections, citeNumbers, connectionsAt, openedAt, type Located } from './places.ts';
+
+interface Pairs {
+  readonly pairs: readonly (readonly [Located, Located])[];
+  readonly alone: readonly Located[];
+}
+
+/**
+ * The same connections at both places: those that share both initial sequence numbers (RFC 9293 section 3.4.1), or the client's alone where
+ * one of the places saw no answer.
+ */
+function pair(first: readonly Located[], second: readonly Located[]): Pairs {
+  const waiting = new Set(second);
+  const alone: Located[] = [];
+  const pairs = first.flatMap((one): [Located, Located][] => {
+    const { client, server } = one.connection.isn;
+    const other = [...waiting].find(({ connection: { isn } }) => {
+      const isServerSame = isn.server === server || isn.server === undefined || server === undefined;
+      return client !== undefined && isn.client === client && isServerSame;
+    });
+    if (other === undefined) {
+      alone.push(one);
+      return [];
+    }
+    waiting.delete(other);
+    return [[one, other]];
+  });
+  return { pairs, alone: [...alone, ...waiting] };
+}
+
+export const endToEndJudge: Judge<EndToEndAssertion> = {
+  expected: ({ connections, from, to }) =>
+    connections === 1
+      ? `one TCP connection end to end: each connection ${at(from)} is one ${at(to)}, with the same initial sequence numbers`
+      : `two TCP connections: none ${at(from)} shares its initial sequence numbers with one ${at(to)}`,
+  measure: ({ connections, from, to }, seen) => {
+    const first = openedAt(seen, from);
+    const second = openedAt(seen, to);
+    if (first.length === 0) throw new MissingEvidenceError(`no SYN was captured ${at(from)}`);
+    if (second.length === 0 && connections === 2)
+      throw new MissingEvidenceError(`no SYN was captured ${at(to)}`);
+    const { pairs, alone } = pair(first, second);
+    const holds = connections === 1 ? pairs.length > 0 && alone.length === 0 : pairs.length === 0;
+    const shown = pairs.length > 0 && (holds || connections === 2) ? pairs.flat() : alone;
+    return {
+      holds,
+      observed:
+        `${count(first.length, 'connection')} ${at(from)}, ${second.length} ${at(to)}; ` +
+        (pairs.length === 0 ? 'none is the same' : `${pairs.length} of them the same`),
+      evidence: citeConnections(shown),
+    };
+  },
+};
+
+export const analysisJudge: Judge<AnalysisAssertion> = {
+  expected: ({ at: place, limits }) => {
+    const none = limits.filter(([, max]) => max === 0).map(([flag]) => flag);
+    if (none.length === ANALYSIS_FLAGS.length) return `nothing that TCP analysis would flag ${at(place)}`;
+    const some = limits.filter(([, max]) => max > 0).map(([flag, max]) => `at most ${max} ${flag}`);
+    return `${list([...(none.length === 0 ? [] : [`no ${list(none).replace(' and ', ' or ')}`]), ...some])} ${at(place)}`;
+  },
+  measure: ({ at: place, limits }, seen) => {
+    const found = connectionsAt(seen, place);
+    if (found.length === 0) throw new MissingEvidenceError(`no connection was captured ${at(place)}`);
+    const counts = limits.map(([flag, max]) => ({
+      flag,
+      max,
+      times: found.reduce((sum, { connection }) => sum + (connection.analysis[flag] ?? 0), 0),
+    }));
+    const wrong = counts.filter(({ times, max }) => times > max);
+    const occurring = counts.filter(({ times }) => times > 0);
+    return {
+      holds: wrong.length === 0,
+      observed:
+        `${count(found.length, 'connection')}: ` +
+        (occurring.length === 0 ? 'none' : list(occurring.map(({ flag, times }) => `${times} ${flag}`))),
+      evidence:
+        wrong.length === 0
+          ? citeConnections(found)
+          : citeNumbers(
+              found.map(({ point, connection }) => [
+                point,
+                wrong.flatMap(({ flag }) => connection.analysisPackets[flag] ?? []),
+              ]),
+            ),
+    };
+  },
+};
