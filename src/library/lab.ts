@@ -116,7 +116,7 @@ export class Lab implements AsyncDisposable {
       cpu: options.cpu,
       visible: [dirname(file)],
       timeout: cli.timeout,
-      signal,
+      signal: AbortSignal.any([signal]),
       onStep: options.onStep,
     });
     return new Lab(lab, cli);
@@ -149,7 +149,8 @@ export class Lab implements AsyncDisposable {
       during,
       seconds,
       filter,
-      signal: this.#cli.signal,
+      // One of its own: what listens to it goes with the call.
+      signal: AbortSignal.any([this.#cli.signal]),
     });
     const made = captured(evidence, {
       broken,
