@@ -1,4 +1,5 @@
 // The commands, their options and examples; which file carries each out; and what an error becomes. Files are loaded when called.
+import { setMaxListeners } from 'node:events';
 import { Command, CommanderError, Option } from 'commander';
 import { CONCURRENCY, labName, REQUESTS, seconds } from './arguments.ts';
 import { defineFileCommands } from './file-commands.ts';
@@ -27,6 +28,8 @@ export type Define = (name: string, description: string, examples: string) => Co
 /** Runs the tool. Resolves with the exit code; everything that is said has been said. */
 export async function main(argv: readonly string[], version: string): Promise<number> {
   const interrupt = new AbortController();
+  // Every lab of a run listens to it.
+  setMaxListeners(0, interrupt.signal);
   let signalCode = 0;
   const onSignal = (name: 'SIGINT' | 'SIGTERM', code: number) => () => {
     // A second one: leave at once. The sandbox ends with us, its control socket being closed.
@@ -90,7 +93,7 @@ function explain(error: unknown, debug: boolean): number {
     return EXIT.missing;
   }
   process.stderr.write(
-    `${debug && error instanceof Error ? error.stack : String(known.message ?? error)}\nthis is a defect of lblab: please report it with the output of the same command and --debug\n`,
+    `${error instanceof Error ? (debug ? error.stack : error.message) : String(error)}\nthis is a defect of lblab: please report it with the output of the same command and --debug\n`,
   );
   return EXIT.bug;
 }

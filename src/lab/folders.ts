@@ -149,7 +149,7 @@ export async function writeRecord(dir: string, record: LabRecord): Promise<void>
 
 /** The labs that have a record, by name; those that died are not alive, and are left to `down`. */
 export async function labs(home: string): Promise<{ record: LabRecord; dir: string; alive: boolean }[]> {
-  const names = await readdir(join(home, 'labs')).catch(() => []);
+  const names = await readdir(join(home, 'labs')).catch((): string[] => []);
   const found = await Promise.all(
     names.sort().map(async (name) => {
       const dir = labFolder(home, name);

@@ -16,6 +16,7 @@ import {
   type LabRecord,
 } from './folders.ts';
 import { rm, writeFile } from 'node:fs/promises';
+import { kill } from 'node:process';
 import { linkNamespaces, unlinkNamespaces } from './links.ts';
 import { buildPlan } from '../plan/build.ts';
 import { hostsFile } from '../plan/hosts.ts';
@@ -67,7 +68,7 @@ export interface Lab {
   readonly timeout: number;
   readonly onStep?: (event: StepEvent) => void;
   /** Ends the lab; resolves when nothing of it is left, its folder included. */
-  destroy(): Promise<void>;
+  readonly destroy: () => Promise<void>;
 }
 
 /** Stages that bring a lab up; the others belong to a round of captures. */
@@ -257,7 +258,7 @@ async function endSandbox(record: LabRecord, dir: string, seconds: number): Prom
     if (!killed) {
       // The agent was PID 1's only business, so this is at most a moment early.
       try {
-        process.kill(record.pid, 'SIGKILL');
+        kill(record.pid, 'SIGKILL');
       } catch {
         // It has just ended by itself.
       }

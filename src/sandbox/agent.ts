@@ -258,7 +258,7 @@ function guest(line: string, netnsFolder: string): void {
   const decoder = new Decoder<Message>((envelope, data) => agent.handle(envelope, data));
   // As a terminal the line is read by the event loop; as a file each 4 KiB would take a turn of the thread pool.
   const input = new ReadStream(openSync(line, constants.O_RDONLY | constants.O_NOCTTY));
-  input.on('data', (chunk) => decoder.push(chunk as Buffer));
+  input.on('data', (chunk) => decoder.push(chunk));
   // The keeper has gone: nobody is left to serve.
   input.on('close', end);
   input.on('error', end);

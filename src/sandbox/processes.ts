@@ -226,8 +226,8 @@ export interface Attached {
 }
 
 interface Sinks {
-  output(stream: 'stdout' | 'stderr', data: Buffer): void;
-  ended(ended: Ended): void;
+  readonly output: (stream: 'stdout' | 'stderr', data: Buffer) => void;
+  readonly ended: (ended: Ended) => void;
 }
 
 /** Starts a program whose streams belong to a caller, on a terminal of its own when one is asked for. */

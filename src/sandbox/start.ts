@@ -37,7 +37,7 @@ export interface Sandbox {
   /** Pid of the sandbox's PID 1, as this process sees it. */
   readonly pid: number;
   /** Ends the sandbox, and resolves when nothing of it is left. */
-  destroy(): Promise<void>;
+  readonly destroy: () => Promise<void>;
 }
 
 export const AGENT = fileURLToPath(

@@ -20,14 +20,14 @@ export interface Result {
 export interface Place {
   readonly cwd: string;
   readonly state: string;
-  run(
+  readonly run: (
     args: readonly string[],
     more?: { env?: Record<string, string>; input?: string; seconds?: number },
-  ): Promise<Result>;
+  ) => Promise<Result>;
   /** argv and options for a test that starts the process itself. */
   readonly argv: (args: readonly string[]) => string[];
   readonly env: NodeJS.ProcessEnv;
-  remove(): Promise<void>;
+  readonly remove: () => Promise<void>;
 }
 
 async function collect(
