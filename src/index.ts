@@ -49,7 +49,7 @@ export type {
   Udp,
 } from './pcap/index.ts';
 
-export { allClaims, judge, summary } from './verify/index.ts';
+export { allClaims, judge, judgeRound, summary } from './verify/index.ts';
 export type {
   CapturedPoint,
   Check,

@@ -17,7 +17,7 @@ import { runRound, sendRequests } from '../lab/round.ts';
 import type { Kernel } from '../sandbox/start.ts';
 import { parseTopology } from '../topology/index.ts';
 import type { Topology } from '../topology/types.ts';
-import { judge } from '../verify/index.ts';
+import { judge, judgeRound } from '../verify/index.ts';
 import type { Check, RequestRecord } from '../verify/types.ts';
 import { captured, type Captured } from './captured.ts';
 
@@ -165,12 +165,14 @@ export class Lab implements AsyncDisposable {
 
   /**
    * Judges the last capture, or one made for it.
-   * @param claims ids such as `nat.source`; default: what the topology's method claims
+   * @param claims ids such as `nat.source`; default: what the topology's method claims, or the topology names, and what it expects
    * @throws RangeError for an id that no claim has
    */
   async verify(claims?: readonly string[]): Promise<readonly Check[]> {
     const evidence = this.#last ?? (await this.capture());
-    return judge(evidence, claims ?? claimsOf(this.topology), { live: true });
+    return claims === undefined
+      ? judgeRound(evidence, claimsOf(this.topology), { live: true })
+      : judge(evidence, claims, { live: true });
   }
 
   /** Runs a program in a node to its end. Its exit code is a result; only a program that cannot be started throws. */

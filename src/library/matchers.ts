@@ -3,7 +3,7 @@
 import type { Connection, HttpMessage } from '../pcap/index.ts';
 import { citedLines } from '../report/failure.ts';
 import { clip, forTerminal } from '../report/escape.ts';
-import { judge } from '../verify/index.ts';
+import { judge, judgeRound } from '../verify/index.ts';
 import { rolesOf } from '../verify/roles.ts';
 import type { Check, Evidence } from '../verify/types.ts';
 import { count, endpoint, list, tally } from '../verify/words.ts';
@@ -209,7 +209,9 @@ export const matchers = {
     const checks =
       checksOf(received) ??
       (evidence &&
-        judge(evidence, claim === undefined ? claimsOf(evidence.topology) : [claim], { live: true }));
+        (claim === undefined
+          ? judgeRound(evidence, claimsOf(evidence.topology), { live: true })
+          : judge(evidence, [claim], { live: true })));
     if (checks === undefined)
       throw unfit('toPass', 'the evidence of lab.capture(), or the checks of lab.verify()');
     const judged = checks.filter(

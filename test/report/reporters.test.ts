@@ -62,12 +62,12 @@ describe('text', () => {
       '  ✓ tiny.pass  as it should be',
       '      as it should be',
       '  ✗ tiny.fail  as it should be',
-      '      expected  as it should be',
+      '      expected  wanted as it should be',
       '      observed  as it should be',
       ...PACKETS.map((line) => `      ${line}`),
       '      as it should be',
       '  ? tiny.unknown  as it should be',
-      '      expected  as it should be',
+      '      expected  wanted as it should be',
       '      observed  as it should be',
       '  - tiny.live  as it should be (needs the live lab)',
       '  failed: 1 of 3 claims hold, in 1.23 s',
@@ -115,7 +115,7 @@ describe('JUnit', () => {
     ]);
     expect(cases[1]!.children[0]!.attributes).toEqual({ type: 'failed', message: 'as it should be' });
     expect(cases[1]!.children[0]!.text.split('\n')).toEqual([
-      'expected: as it should be',
+      'expected: wanted as it should be',
       'observed: as it should be',
       ...PACKETS,
       'as it should be',
@@ -183,7 +183,7 @@ describe('TAP', () => {
     const [from, to] = [lines.indexOf('      ---'), lines.indexOf('      ...')];
     expect(parse(lines.slice(from + 1, to).join('\n'))).toEqual({
       severity: 'fail',
-      expected: 'as it should be',
+      expected: 'wanted as it should be',
       observed: 'as it should be',
       packets: PACKETS,
       note: 'as it should be',
@@ -196,7 +196,7 @@ describe('TAP', () => {
     expect(lines.filter((line) => /^(not )?ok \d/.test(line))).toEqual(['not ok 1 - tiny']);
     expect(lines.filter((line) => /^ *(not )?ok .*[^\\]# SKIP/.test(line))).toHaveLength(1);
     const [from, to] = [lines.indexOf('      ---'), lines.indexOf('      ...')];
-    expect(parse(lines.slice(from + 1, to).join('\n'))).toMatchObject({ expected: forTerminal(HOSTILE) });
+    expect(parse(lines.slice(from + 1, to).join('\n'))).toMatchObject({ observed: forTerminal(HOSTILE) });
   });
 });
 
@@ -204,9 +204,9 @@ describe('GitHub', () => {
   test('has an error for what fails and a warning for what is undecided, at the topology', async () => {
     const commands = (await render('github', 'as it should be')).split('\n');
     expect(commands).toEqual([
-      '::error file=labs/tiny.yaml,line=1,title=tiny%3A tiny.fail failed::as it should be%0Aexpected: as it should be' +
+      '::error file=labs/tiny.yaml,line=1,title=tiny%3A tiny.fail failed::as it should be%0Aexpected: wanted as it should be' +
         `%0Aobserved: as it should be%0A${PACKETS.join('%0A')}`,
-      '::warning file=labs/tiny.yaml,line=1,title=tiny%3A tiny.unknown is undecided::as it should be%0Aexpected: as it should be%0Aobserved: as it should be',
+      '::warning file=labs/tiny.yaml,line=1,title=tiny%3A tiny.unknown is undecided::as it should be%0Aexpected: wanted as it should be%0Aobserved: as it should be',
       '',
     ]);
   });
@@ -222,6 +222,38 @@ describe('GitHub', () => {
   test('says nothing when all holds', async () => {
     const reporter = await FORMS.get('github')!.load();
     expect(reporter.render([await result('x', [])], OPTIONS)).toBe('');
+  });
+});
+
+describe('an assertion that is a warning', () => {
+  const warned = async (form: string) => {
+    const reporter = await FORMS.get(form)!.load();
+    const made = await result('x', [
+      {
+        id: 'expect.1',
+        title: 'soon',
+        judged: true,
+        status: 'fail',
+        level: 'warning',
+        location: { file: 'labs/tiny.yaml', line: 12, column: 5 },
+        expected: 'under 1 ms',
+        observed: '2 ms',
+        evidence: [],
+      },
+    ]);
+    return reporter.render([made], OPTIONS);
+  };
+
+  test('says so, and where it stands, and fails nothing', async () => {
+    expect(await warned('text')).toContain(
+      '  ! expect.1  soon\n      at  labs/tiny.yaml:12:5, a warning\n      expected  under 1 ms\n      observed  2 ms\n',
+    );
+    const [suite] = parseXml(await warned('junit')).children;
+    expect(suite!.attributes).toMatchObject({ tests: '1', failures: '0', errors: '0' });
+    expect(await warned('tap')).toMatch(/^ {4}not ok 1 - expect\.1: soon # TODO a warning$/m);
+    expect(await warned('tap')).toMatch(/^ok 1 - tiny$/m);
+    expect(await warned('markdown')).toContain('| ⚠️ warning | **expect.1** soon');
+    expect(await warned('github')).toMatch(/^::warning file=labs\/tiny\.yaml,line=12,/);
   });
 });
 
