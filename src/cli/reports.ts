@@ -18,7 +18,7 @@ export interface WantedReport {
   readonly file?: string;
 }
 
-/** `junit=results.xml`; `tap`, `tap=-` and `-` mean standard output. */
+/** `junit=results.xml`; `tap` and `tap=-` mean standard output. */
 export function wantedReport(text: string, before: readonly WantedReport[] = []): WantedReport[] {
   const at = text.indexOf('=');
   const form = at < 0 ? text : text.slice(0, at);
