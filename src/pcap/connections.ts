@@ -72,7 +72,10 @@ export interface ConnectionFigures {
   readonly lastTime: bigint;
   /** Nanoseconds from the last SYN to the first ACK after it, as tshark's tcp.analysis.initial_rtt. */
   readonly roundTripTime?: number;
-  /** As tshark's tcp.completeness: SYN 1, SYN-ACK 2, ACK 4, data 8, FIN 16, RST 32. */
+  /**
+   * As tcp.completeness is when Wireshark has read the whole capture: SYN 1, SYN-ACK 2, ACK 4, data 8, FIN 16, RST 32.
+   * tshark reads once, so it shows with each packet what it knew before that packet.
+   */
   readonly completeness: number;
   /** How often each was found; those not found are left out. */
   readonly analysis: Readonly<Partial<Record<AnalysisFlag, number>>>;

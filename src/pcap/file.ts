@@ -212,6 +212,9 @@ export class CaptureParser {
         if (magic !== BYTE_ORDER_MAGIC && magic !== SWAPPED_BYTE_ORDER_MAGIC)
           return this.#corrupt(at, 'no byte order');
         this.#isLittleEndian = magic === SWAPPED_BYTE_ORDER_MAGIC;
+        if (end - at < 16) break;
+        const version = this.#half(bytes, at + 12);
+        if (version !== 1) return this.#corrupt(at, `version ${version} of the format, not 1`);
         this.#interfaces = [];
       }
       const type = this.#word(bytes, at);

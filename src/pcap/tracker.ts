@@ -127,9 +127,10 @@ export class Tracker {
     let life = this.#lifeAt(slot);
     let found = 0;
     const handshake = flags & (SYN | ACK);
+    const length = frame.isAnalysed ? frame.payloadLength : 0;
     if (life === undefined) {
       life = this.#start(frame, slot);
-      if (handshake === SYN) life.completeness = COMPLETE_SYN | (frame.payloadLength > 0 ? COMPLETE_DATA : 0);
+      if (handshake === SYN) life.completeness = COMPLETE_SYN | (length > 0 ? COMPLETE_DATA : 0);
     } else {
       const sender = this.isFromLow ? life.fromLow : life.fromHigh;
       if (handshake === SYN && sender.isBaseKnown) {
@@ -145,8 +146,8 @@ export class Tracker {
         sender.base = sequence;
         found = REUSED_PORTS;
       }
-      life.completeness |= completeness(flags, frame.payloadLength);
     }
+    life.completeness |= completeness(flags, length);
     const { isFromLow } = this;
     const sender = isFromLow ? life.fromLow : life.fromHigh;
     const receiver = isFromLow ? life.fromHigh : life.fromLow;
@@ -308,6 +309,8 @@ function analyseIn(life: Life, sender: Direction, receiver: Direction, frame: Fr
     life.roundTrip,
     known,
   );
+  // Wireshark never comes to show what it found where it cannot read the header to its end.
+  if (!frame.isCounted) return 0;
   if (found !== 0) {
     life.counts ??= new Uint32Array(ANALYSIS_FLAGS.length);
     for (let bits = found; bits !== 0; bits &= bits - 1) life.counts[31 - Math.clz32(bits & -bits)]!++;
@@ -350,7 +353,7 @@ function count(life: Life, sender: Direction, frame: Frame): void {
   life.lastNumber = frame.number;
 }
 
-/** The bits of Wireshark's tcp.completeness that a segment adds to a connection already begun. */
+/** The bits of Wireshark's tcp.completeness that a segment adds to its connection. */
 function completeness(flags: number, length: number): number {
   let bits = 0;
   if ((flags & (SYN | ACK)) === (SYN | ACK)) bits |= COMPLETE_SYN_ACK;

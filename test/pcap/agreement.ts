@@ -1,18 +1,10 @@
-// Compares our account of a capture with tshark's: conversations with exact packets and bytes (from sharkd, which is
-// tshark's engine and prints them unrounded), initial sequence numbers and analysis flags (from tshark's fields).
-import { spawnSync } from 'node:child_process';
-import type { Capture, Connection } from '../../src/pcap/index.ts';
-import { CaptureParser } from '../../src/pcap/file.ts';
-import { Fragments } from '../../src/pcap/fragments.ts';
-import { Frame } from '../../src/pcap/frame.ts';
+// Compares our account of a capture with Wireshark's: conversations with packets and bytes of each direction, initial
+// sequence numbers, completeness, and the analysis of every packet.
+import type { Connection } from '../../src/pcap/index.ts';
 import { connections, readCapture, summarize } from '../../src/pcap/index.ts';
-import { decodeFrame } from '../../src/pcap/link.ts';
-import { feed } from '../../src/pcap/source.ts';
-import type { Life } from '../../src/pcap/tracker.ts';
-import { Tracker } from '../../src/pcap/tracker.ts';
-import { tsharkFields } from './tshark.ts';
+import type { Sharkd } from './sharkd.ts';
 
-/** Our name for each of tshark's, in the order of its fields. */
+/** Wireshark's fields in the order of ours. */
 const FLAGS = [
   ['tcp.analysis.retransmission', 'retransmission'],
   ['tcp.analysis.fast_retransmission', 'fast-retransmission'],
@@ -31,23 +23,64 @@ const FLAGS = [
   ['tcp.analysis.reused_ports', 'reused-ports'],
 ] as const;
 
+const FIELDS = [
+  'tcp.completeness',
+  'tcp.flags.syn',
+  'tcp.flags.ack',
+  'tcp.seq_raw',
+  ...FLAGS.map(([field]) => field),
+];
+
 export interface Disagreement {
   readonly what: 'conversations' | 'sequence numbers' | 'analysis' | 'completeness' | 'summary';
   readonly ours: readonly string[];
   readonly theirs: readonly string[];
 }
 
-/** Every difference between our account of the file and tshark's; none when they agree. */
-export async function disagreements(path: string): Promise<Disagreement[]> {
-  const capture = await readCapture(path, { path });
-  const found = connections(capture);
-  const theirs = tsharkAccount(path);
+/** Every difference between our account of the file and Wireshark's; none when they agree. */
+export async function disagreements(sharkd: Sharkd, path: string): Promise<Disagreement[]> {
+  const { packets } = await readCapture(path);
+  const found = connections({ packets });
   const summary = await summarize(path);
+  // A TCP header quoted in an ICMP error is no segment of the connection.
+  const { conversations, frames } = await sharkd.read(path, FIELDS, 'tcp && !icmp && !icmpv6');
+  const theirs = frames.filter(({ c }) => c[0] !== '').map(account);
+  const completeness = new Map(theirs.map((frame) => [frame.number, frame.completeness]));
+  // Of a SYN-ACK with a new number sharkd, which decodes each frame twice, marks the ones before it as well.
+  const isDoubtful = new Set(
+    theirs.filter(({ isSynAck }) => isSynAck).map(({ number }) => `packet ${number}: reused-ports`),
+  );
+  const tcp = found.filter(({ protocol }) => protocol === 'tcp');
   return [
-    difference('conversations', found.map(conversationLine), sharkdConversations(path)),
-    difference('sequence numbers', initialSequenceNumbers(capture), theirs.sequenceNumbers),
-    difference('analysis', found.flatMap(analysisLines), theirs.analysis),
-    difference('completeness', await completenessShown(path), theirs.completeness),
+    difference(
+      'conversations',
+      found.map(conversationLine),
+      conversations.flatMap(({ proto, convs = [] }) =>
+        convs.map(({ saddr, daddr, sport, dport, txf, txb, rxf, rxb }) =>
+          line(proto.toLowerCase(), [
+            { end: `${saddr} ${sport}`, packets: txf, bytes: txb },
+            { end: `${daddr} ${dport}`, packets: rxf, bytes: rxb },
+          ]),
+        ),
+      ),
+    ),
+    difference(
+      'sequence numbers',
+      packets
+        .filter((packet) => packet.tcp?.flags.syn)
+        .map(({ number, tcp: syn }) => `packet ${number}: ${syn!.sequence}`),
+      theirs.flatMap(({ synSequence }) => synSequence),
+    ),
+    difference(
+      'analysis',
+      found.flatMap(analysisLines).filter((text) => !isDoubtful.has(text)),
+      theirs.flatMap(({ analysis }) => analysis).filter((text) => !isDoubtful.has(text)),
+    ),
+    difference(
+      'completeness',
+      tcp.map(({ packetNumbers, completeness: ours }) => `packet ${packetNumbers[0]}: ${ours}`),
+      tcp.map(({ packetNumbers }) => `packet ${packetNumbers[0]}: ${completeness.get(packetNumbers[0]!)}`),
+    ),
     difference('summary', summary.connections.map(conversationLine), found.map(conversationLine)),
   ].filter((entry) => entry !== undefined);
 }
@@ -72,13 +105,13 @@ function without(from: readonly string[], these: readonly string[]): string[] {
   });
 }
 
-type Figures = Pick<Connection, 'protocol' | 'client' | 'server' | 'packets' | 'bytes'>;
-
 /** The same for both ends, whichever is called client. */
 function line(protocol: string, ends: readonly { end: string; packets: number; bytes: number }[]): string {
   const sides = ends.map(({ end, packets, bytes }) => `${end} sent ${packets} packets ${bytes} bytes`);
   return `${protocol} ${sides.sort().join(', ')}`;
 }
+
+type Figures = Pick<Connection, 'protocol' | 'client' | 'server' | 'packets' | 'bytes'>;
 
 function conversationLine({ protocol, client, server, packets, bytes }: Figures): string {
   return line(protocol, [
@@ -87,107 +120,25 @@ function conversationLine({ protocol, client, server, packets, bytes }: Figures)
   ]);
 }
 
-interface SharkdReply {
-  result?: { taps?: { proto: string; convs?: SharkdConversation[] }[] };
-}
-
-interface SharkdConversation {
-  saddr: string;
-  daddr: string;
-  sport: string;
-  dport: string;
-  txf: number;
-  txb: number;
-  rxf: number;
-  rxb: number;
-}
-
-function sharkdConversations(path: string): string[] {
-  const requests = [
-    { jsonrpc: '2.0', id: 1, method: 'load', params: { file: path } },
-    { jsonrpc: '2.0', id: 2, method: 'tap', params: { tap0: 'conv:TCP', tap1: 'conv:UDP' } },
-  ];
-  const input = requests.map((request) => `${JSON.stringify(request)}\n`).join('');
-  const { stdout, error } = spawnSync('sharkd', ['-'], { input, encoding: 'utf8', maxBuffer: 2 ** 30 });
-  if (error !== undefined) throw error;
-  const lines: string[] = [];
-  for (const reply of stdout.split('\n').filter((text) => text.startsWith('{'))) {
-    const { result }: SharkdReply = JSON.parse(reply);
-    for (const { proto, convs = [] } of result?.taps ?? [])
-      for (const { saddr, daddr, sport, dport, txf, txb, rxf, rxb } of convs)
-        lines.push(
-          line(proto.toLowerCase(), [
-            { end: `${saddr} ${sport}`, packets: txf, bytes: txb },
-            { end: `${daddr} ${dport}`, packets: rxf, bytes: rxb },
-          ]),
-        );
-  }
-  return lines;
-}
-
-function initialSequenceNumbers({ packets }: Capture): string[] {
-  return packets
-    .filter(({ tcp }) => tcp?.flags.syn === true && tcp.isCounted !== false)
-    .map(({ number, tcp }) => `packet ${number}: ${tcp!.sequence}`);
-}
-
 function analysisLines({ analysisPackets }: Connection): string[] {
   return Object.entries(analysisPackets).flatMap(([flag, numbers]) =>
     numbers.map((number) => `packet ${number}: ${flag}`),
   );
 }
 
-/** tshark shows with a packet what it knew before that packet; compared is what it shows with each connection's last. */
-async function completenessShown(path: string): Promise<string[]> {
-  const frame = new Frame();
-  const fragments = new Fragments();
-  const tracker = new Tracker();
-  const known = new Map<Life, number>();
-  const shown = new Map<Life, string>();
-  const parser = new CaptureParser(frame, () => {
-    decodeFrame(frame, fragments);
-    const life = tracker.track(frame);
-    if (life === undefined || frame.kind !== 'tcp') return true;
-    const before = known.get(life);
-    if (before !== undefined) shown.set(life, `packet ${frame.number}: ${before}`);
-    known.set(life, life.completeness);
-    return true;
-  });
-  await feed(path, parser);
-  return [...shown.values()];
-}
-
-interface TsharkAccount {
-  readonly sequenceNumbers: string[];
-  readonly analysis: string[];
-  readonly completeness: string[];
-}
-
-function tsharkAccount(path: string): TsharkAccount {
-  const fields = [
-    'frame.number',
-    'tcp.stream',
-    'tcp.completeness',
-    'tcp.flags.syn',
-    'tcp.seq_raw',
-    ...FLAGS.map(([field]) => field),
-  ];
-  // A TCP header quoted in an ICMP error is no segment of the connection.
-  const rows = tsharkFields(path, fields, 'tcp && !icmp && !icmpv6');
-  const streams = new Map<string, { last: string; packets: number }>();
-  const analysis: string[] = [];
-  const sequenceNumbers: string[] = [];
-  for (const [number, stream, bits, syn, sequence, ...marks] of rows) {
-    const packets = (streams.get(stream!)?.packets ?? 0) + 1;
-    streams.set(stream!, { last: `packet ${number}: ${bits}`, packets });
-    if (syn === '1') sequenceNumbers.push(`packet ${number}: ${sequence}`);
-    const flags = FLAGS.map(([, flag]) => flag).filter((_, index) => marks[index] !== '');
-    const isSpecial = flags.some(
-      (flag) => flag === 'fast-retransmission' || flag === 'spurious-retransmission',
-    );
-    for (const flag of flags)
-      if (flag !== 'retransmission' || !isSpecial) analysis.push(`packet ${number}: ${flag}`);
-  }
-  const lasts = [...streams.values()].filter(({ packets }) => packets > 1).map(({ last }) => last);
-  return { sequenceNumbers, analysis, completeness: lasts };
+/** What Wireshark's columns say of one frame. It calls fast and spurious retransmissions retransmissions as well. */
+function account({ c: [completeness, syn, ack, sequence, ...marks], num }: { c: string[]; num: number }) {
+  const flags = FLAGS.map(([, flag]) => flag).filter((_, index) => marks[index] !== '');
+  const isSpecial = flags.some(
+    (flag) => flag === 'fast-retransmission' || flag === 'spurious-retransmission',
+  );
+  return {
+    number: num,
+    isSynAck: syn === 'Set' && ack === 'Set',
+    completeness: /\((\d+)\)/.exec(completeness!)?.[1],
+    synSequence: syn === 'Set' ? [`packet ${num}: ${sequence}`] : [],
+    analysis: flags
+      .filter((flag) => flag !== 'retransmission' || !isSpecial)
+      .map((flag) => `packet ${num}: ${flag}`),
+  };
 }

@@ -121,7 +121,7 @@ describe('a connection captured whole', () => {
   test('has the figures that tshark has', async () => {
     const path = join(directory, 'whole.pcap');
     writeFileSync(path, file);
-    const rows = tsharkFields(path, [
+    const rows = await tsharkFields(path, [
       'tcp.stream',
       'tcp.completeness',
       'tcp.seq_raw',

@@ -1,8 +1,12 @@
-// Asks tshark the same questions, for comparison. Its name resolution is off, so no question leaves the machine.
-import { spawnSync } from 'node:child_process';
+// Asks tshark and its engine sharkd the same questions, for comparison. Name resolution is off: nothing is looked up.
+import { spawn } from 'node:child_process';
 
 /** The fields of each packet that `filter` matches, as tshark prints them; a field that occurs often is given by its last. */
-export function tsharkFields(file: string, fields: readonly string[], filter = ''): string[][] {
+export async function tsharkFields(
+  file: string,
+  fields: readonly string[],
+  filter = '',
+): Promise<string[][]> {
   const args = [
     '-n',
     '-r',
@@ -14,12 +18,21 @@ export function tsharkFields(file: string, fields: readonly string[], filter = '
     ...fields.flatMap((field) => ['-e', field]),
   ];
   if (filter !== '') args.push('-Y', filter);
-  return run(args).map((line) => line.split('\t'));
+  return (await run('tshark', args)).map((line) => line.split('\t'));
 }
 
-/** Lines of `tshark ARGS`; that it exits 2 after a cut short file, having printed all it could read, is no error here. */
-export function run(args: readonly string[]): string[] {
-  const { stdout, error } = spawnSync('tshark', [...args], { encoding: 'utf8', maxBuffer: 2 ** 30 });
-  if (error !== undefined) throw error;
-  return stdout.split('\n').filter((line) => line !== '');
+/** Lines a tool prints. Its exit code says little: tshark exits 2 after a cut short file, having printed all it could read. */
+export async function run(tool: string, args: readonly string[], input = ''): Promise<string[]> {
+  const child = spawn(tool, [...args], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const chunks: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  child.stdin.end(input);
+  await new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', resolve);
+  });
+  return Buffer.concat(chunks)
+    .toString()
+    .split('\n')
+    .filter((line) => line !== '');
 }
