@@ -40,12 +40,17 @@ interface CurlRecord {
   readonly lblab_backend?: string;
 }
 
-async function clientLog(dir: string, client: string, nodes: ReadonlySet<string>): Promise<RequestRecord[]> {
+/** A client's records. A last line that its curl did not finish is none. */
+async function curlRecords(dir: string, client: string): Promise<CurlRecord[]> {
   const text = (await readText(join(dir, `requests/${client}.jsonl`))) ?? '';
-  const records: CurlRecord[] = text
+  return text
     .split('\n')
-    .filter((line) => line !== '')
+    .slice(0, -1)
     .map((line) => JSON.parse(line) as CurlRecord);
+}
+
+async function clientLog(dir: string, client: string, nodes: ReadonlySet<string>): Promise<RequestRecord[]> {
+  const records = await curlRecords(dir, client);
   return Promise.all(
     records.map(async (record, index): Promise<RequestRecord> => {
       const file = record.filename_effective ?? '';
@@ -193,6 +198,11 @@ export async function savedTopology(dir: string): Promise<Topology | undefined> 
   return text === undefined ? undefined : (JSON.parse(text) as Topology);
 }
 
+/** What is not there is not copied. */
+function absent(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
+}
+
 /** Copies a round's evidence out of a lab's folder, so that it can be read and judged again when the lab has gone. */
 export async function saveEvidence(from: string, to: string, evidence: Evidence): Promise<void> {
   const { topology } = evidence;
@@ -217,22 +227,17 @@ export async function saveEvidence(from: string, to: string, evidence: Evidence)
   await Promise.all([
     ...[...evidence.captures.keys()].flatMap((name) => [
       copyFile(join(from, `${name}.pcap`), join(to, `${name}.pcap`)),
-      copyFile(join(from, `${name}.log`), join(to, `${name}.log`)),
+      copyFile(join(from, `${name}.log`), join(to, `${name}.log`)).catch(absent),
     ]),
     ...topology.nodes
       .filter((node) => evidence.requests?.some((request) => request.client === node.name) === true)
       .map(async (node) => {
-        const log = (await readText(join(from, `requests/${node.name}.jsonl`))) ?? '';
-        const named = log
-          .split('\n')
-          .filter((line) => line !== '')
-          .map((line) => {
-            const record = JSON.parse(line) as CurlRecord;
-            const backend = backendOf.get((record.filename_effective ?? '').replace(/^requests\//, ''));
-            return (
-              JSON.stringify(backend === undefined ? record : { ...record, lblab_backend: backend }) + '\n'
-            );
-          });
+        const named = (await curlRecords(from, node.name)).map((record) => {
+          const backend = backendOf.get((record.filename_effective ?? '').replace(/^requests\//, ''));
+          return (
+            JSON.stringify(backend === undefined ? record : { ...record, lblab_backend: backend }) + '\n'
+          );
+        });
         return write(`requests/${node.name}.jsonl`, named.join(''));
       }),
     ...[...(evidence.accessLogs ?? [])].map(async ([node, lines]) =>

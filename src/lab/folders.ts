@@ -126,7 +126,8 @@ export async function discard(home: string, dir: string, pid: number): Promise<v
     return;
   }
   const found = await stateOf(away);
-  if (found.state === 'up' || found.state === 'making') await rename(away, dir);
+  const isOthers = found.state === 'making' && found.pid !== pid;
+  if (found.state === 'up' || isOthers) await rename(away, dir);
   else await rm(away, { recursive: true, force: true });
 }
 

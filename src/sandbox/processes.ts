@@ -2,7 +2,8 @@
 // they are ready and when they end. Used by the agent alone.
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { constants } from 'node:os';
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
+import { basename } from 'node:path';
 import type { Ended, ReadyWhen, ServiceStatus, Spawn, Terminal } from './protocol.ts';
 
 const TAIL = 8 * 1024;
@@ -101,6 +102,15 @@ export function listens(pid: number, port: number): boolean {
   return false;
 }
 
+/** Whether nsenter has made way for the program that it was to start. */
+function hasEntered(pid: number): boolean {
+  try {
+    return basename(readlinkSync(`/proc/${pid}/exe`)) !== 'nsenter';
+  } catch {
+    return false;
+  }
+}
+
 /** A program that stays. Its standard error goes to a file and, the last of it, into memory. */
 export class Service {
   readonly name: string;
@@ -182,7 +192,7 @@ export class Service {
   }
 
   async #isReady(when: ReadyWhen): Promise<boolean> {
-    if ('started' in when) return true;
+    if ('started' in when) return this.spec.netns === undefined || hasEntered(this.#child.pid!);
     if ('stderr' in when) return this.#tail.text.includes(when.stderr);
     if ('tcp' in when) return listens(this.#child.pid!, when.tcp);
     const argv = ['curl', '--silent', '--output', '/dev/null', '--max-time', '2', '--', when.http];

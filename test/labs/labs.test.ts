@@ -121,7 +121,8 @@ const SHIPPED: Record<string, { kernel: string; claims: string[] }> = {
 };
 
 /** A kernel with IPVS, and root to use it, take these labs themselves. */
-const hasIpvs = process.getuid!() === 0 && (await readdir('/proc/net').catch((): string[] => [])).includes('ip_vs');
+const hasIpvs =
+  process.getuid!() === 0 && (await readdir('/proc/net').catch((): string[] => [])).includes('ip_vs');
 
 describe.each(['self', 'plain'] as const)('as %s', (user) => {
   let here: Place;
