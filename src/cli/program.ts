@@ -5,6 +5,7 @@ import { CONCURRENCY, labName, REQUESTS, seconds } from './arguments.ts';
 import { defineFileCommands } from './file-commands.ts';
 import { defineInspect } from './inspect-command.ts';
 import { defineLabCommands, keepCommandWhole } from './lab-commands.ts';
+import { definePictures } from './picture-commands.ts';
 import { makeCli, type Cli, type GlobalOptions } from './context.ts';
 import { REPORT } from './reports.ts';
 import { EXIT, Failure } from './failure.ts';
@@ -160,6 +161,7 @@ function define(program: Command, version: string, act: Register): void {
 
   defineLabCommands(command, act);
   defineInspect(command, act);
+  definePictures(command, act);
   defineFileCommands(program, command, act);
 
   command(

@@ -88,7 +88,7 @@ const ICMPV6: Readonly<Record<number, string>> = {
   136: 'neighbour advertisement',
 };
 
-function icmpName(ip: Ip, { type, code }: NonNullable<Packet['icmp']>): string {
+export function icmpName(ip: Ip, { type, code }: NonNullable<Packet['icmp']>): string {
   const name = (ip.protocol === 58 ? ICMPV6 : ICMP)[type] ?? `type ${type}`;
   return code === 0 ? name : `${name}, code ${code}`;
 }
@@ -105,7 +105,7 @@ function segment(tcp: Tcp): string {
   ].join(' ');
 }
 
-function dnsWords({ isResponse, rcode, questions, answers }: NonNullable<Packet['dns']>): string {
+export function dnsWords({ isResponse, rcode, questions, answers }: NonNullable<Packet['dns']>): string {
   const asked = questions.map(({ name, type }) => `${type}? ${name}`).join(', ');
   const told = answers.map(({ type, data }) => `${type} ${data}`).join(', ');
   const answer = rcode === 0 ? told || 'nothing' : `error ${rcode}`;

@@ -1,6 +1,5 @@
 // `lblab verify`: what captures prove: a lab's last ones, or files in a folder.
-import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { methodOf } from '../../balancers/index.ts';
 import { readEvidence, savedTopology } from '../../lab/evidence.ts';
 import { labFolder, readRecord } from '../../lab/folders.ts';
@@ -12,7 +11,7 @@ import { judgeRound, summary } from '../../verify/index.ts';
 import type { Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { nameOfLab } from '../labs.ts';
-import { outputFolder, shown } from '../output.ts';
+import { lastCaptures, shown } from '../output.ts';
 import { openReports, type WantedReport } from '../reports.ts';
 import { loadTopology } from '../topologies.ts';
 
@@ -67,14 +66,6 @@ async function files(cli: Cli, folder: string, options: Options): Promise<Source
     );
   }
   return { name: topology.name, topology: numbered(topology, options), folder, live: false };
-}
-
-/** Where a lab's last captures were put: as the lab remembers, else `captures/LAB`. */
-async function lastCaptures(cli: Cli, name: string): Promise<string> {
-  const noted = await readFile(join(labFolder(cli.host.home, name), 'last-captures'), 'utf8').catch(
-    () => undefined,
-  );
-  return noted ?? outputFolder(cli, name, undefined);
 }
 
 async function source(cli: Cli, lab: string | undefined, options: Options): Promise<Source> {
