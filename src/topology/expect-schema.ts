@@ -288,7 +288,10 @@ export const expectations = z
   );
 
 export const claims = z
-  .union([z.literal(false), z.array(z.enum(CLAIM_IDS)).min(1).max(256)])
+  .union([
+    z.literal(false, { error: what('claims must be false or a list of claims', 'for example [nat.vip]') }),
+    z.array(z.enum(CLAIM_IDS)).min(1).max(256),
+  ])
   .describe("Which claims are judged beside `expect`: a list, or false for none. Default: the method's own.");
 
 export type DeclaredExpectation = z.output<typeof expectation>;

@@ -2,7 +2,8 @@
 // has and statements that cannot be judged; judging is left to src/verify/assertions.
 import { ANALYSIS_FLAGS } from '../pcap/analysis.ts';
 import type { AnalysisFlag } from '../pcap/analysis.ts';
-import { formatIp, parseIp } from './address.ts';
+import { contains, formatIp, parseIp, parseSubnet } from './address.ts';
+import type { Ip } from './address.ts';
 import type { Context } from './context.ts';
 import type { DeclaredExpectation } from './expect-schema.ts';
 import { KINDS } from './expectations.ts';
@@ -21,9 +22,10 @@ import type { Path } from './issues.ts';
 import { nearest } from './nearest.ts';
 import { compilePattern } from './pattern.ts';
 import type { Declared } from './schema.ts';
-import type { Balancer, CapturePoint, Node, Traffic } from './types.ts';
+import type { Balancer, CapturePoint, Node, Segment, Traffic } from './types.ts';
 
 export interface Cast {
+  readonly segments: readonly Segment[];
   readonly nodes: readonly Node[];
   readonly balancer: Balancer | undefined;
   readonly captures: readonly CapturePoint[];
@@ -170,7 +172,10 @@ class Resolver {
     }
     if (this.#context.wrong('captures')) return undefined;
     const words = ['clients', 'balancer', 'backends'].filter((word) => this.#hasRole(word));
-    const all = new Map([...known, ...this.#byName.keys(), ...words].map((each) => [each, undefined]));
+    const others = name.includes(':')
+      ? captures.map((point) => `${point.node}:${point.interface}`)
+      : [...this.#byName.keys(), ...words];
+    const all = new Map([...known, ...others].map((each) => [each, undefined]));
     this.#context.find(all, name, path, 'capture point', ['captures']);
     return undefined;
   }
@@ -202,7 +207,7 @@ class Resolver {
   #party(name: string, path: Path): Party | undefined {
     const { balancer, nodes } = this.#cast;
     const ip = parseIp(name);
-    if (ip !== undefined) return { name: formatIp(ip), addresses: [formatIp(ip)] };
+    if (ip !== undefined) return this.#address(ip, path);
     const [nodeName = '', device] = name.split(':');
     const node = this.#byName.get(nodeName);
     const link = node?.interfaces.find((each) => each.name === device);
@@ -229,6 +234,24 @@ class Resolver {
       'nodes',
     ]);
     return undefined;
+  }
+
+  /** An address that nobody has and that is on no segment is a slip, unless a node may have given it to itself. */
+  #address(ip: Ip, path: Path): Party | undefined {
+    const { segments, nodes, balancer } = this.#cast;
+    const text = formatIp(ip);
+    const known = nodes.flatMap((node) =>
+      [...node.interfaces.flatMap((link) => link.addresses), ...node.loopback].map(({ address }) => address),
+    );
+    if (balancer !== undefined) known.push(balancer.vip);
+    const subnets = segments.flatMap((segment) => segment.subnets).map(parseSubnet);
+    const isKnown =
+      known.includes(text) ||
+      nodes.some(({ setup }) => setup.length > 0) ||
+      subnets.some((subnet) => subnet !== undefined && contains(subnet, ip));
+    if (!isKnown)
+      this.#context.follows(path, `no node has the address ${text}`, suggest(nearest(text, known)));
+    return { name: text, addresses: [text] };
   }
 
   /** The VIP is the balancer's, also where no interface is written with it. */
@@ -416,7 +439,11 @@ class Resolver {
     const given = new Map(Object.entries(written).map(([name, text]) => [name, percent(text)]));
     const sum = [...given.values()].reduce((total, each) => total + each, 0);
     // 33.33% three times is as near as one can write it.
-    if (given.size > 0 && Math.abs(sum - 100) > 0.1) {
+    if (
+      names.length > 0 &&
+      names.every((name) => this.#backends.includes(name)) &&
+      Math.abs(sum - 100) > 0.1
+    ) {
       this.#context.absent(
         path,
         `the shares add up to ${Number(sum.toFixed(2))}%`,

@@ -13,7 +13,6 @@ export { TopologyError } from './issues.ts';
 export type { Issue } from './issues.ts';
 export { CLAIM_IDS } from './claims.ts';
 export { nearest } from './nearest.ts';
-export { compilePattern } from './pattern.ts';
 export { topologySchema } from './schema.ts';
 export { METHODS, SABOTAGES } from './types.ts';
 export type * from './types.ts';

@@ -55,13 +55,14 @@ export function resolve(declared: Declared, around: Surroundings, context: Conte
   }
   const traffic = resolveTraffic(declared, machines, nodes, balancer, context);
   const captures = resolveCaptures(declared, machines, director, context);
-  const expect = resolveExpectations(declared, { nodes, balancer, captures, traffic }, context);
+  const segments = [...wires.values()].map(toSegment);
+  const expect = resolveExpectations(declared, { segments, nodes, balancer, captures, traffic }, context);
   return {
     name: declared.name ?? around.name,
     title: declared.title,
     description: declared.description,
     kernel: { memory: mebibytes(declared.kernel.memory) },
-    segments: [...wires.values()].map(toSegment),
+    segments,
     nodes,
     ...(balancer === undefined ? {} : { balancer }),
     captures,

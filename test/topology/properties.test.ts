@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { KINDS } from '../../src/topology/expectations.ts';
 import { parseTopology, TopologyError } from '../../src/topology/index.ts';
 
 const nat = readFileSync(new URL('../../topologies/nat.yaml', import.meta.url), 'utf8');
@@ -38,6 +39,12 @@ function holds<Ts extends [unknown, ...unknown[]]>(property: fc.IProperty<Ts>, n
 // Words of the format and values that go wrong, put together at random.
 const key = fc.constantFrom(
   ...'name segments nodes balancer captures traffic kernel role interfaces eth0 gateway routes to via method vip port services'.split(
+    ' ',
+  ),
+  ...'expect claims connections sources backend header path end-to-end spread analysis latency packets arp table status'.split(
+    ' ',
+  ),
+  ...'at count are is include exclude request never even tolerance none max median matches contains answered-by not within'.split(
     ' ',
   ),
   ...'backends node weight at filter files from setup command ready http tcp loopback sysctls constructor toString front lb'.split(
@@ -119,6 +126,15 @@ describe('whatever the file holds, parsing gives a topology or a TopologyError',
         lines.with(index, (lines[index] ?? '').replace(/: [^{].*$/, `: ${JSON.stringify(value)}`)).join('\n'),
       );
     expect(holds(fc.property(changed, fine), 500)).toBe(true);
+  });
+
+  test('a good topology that expects anything', () => {
+    const entries = fc.array(
+      fc.dictionary(fc.constantFrom(...KINDS, 'not', 'level', 'within'), tree, { minKeys: 1, maxKeys: 2 }),
+      { minLength: 1, maxLength: 3 },
+    );
+    const expecting = entries.map((each) => `${nat}\nexpect: ${JSON.stringify(each)}\n`);
+    expect(holds(fc.property(expecting, fine), 1000)).toBe(true);
   });
 
   test('a good topology cut short', () => {

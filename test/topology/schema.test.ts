@@ -2,7 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { describe, expect, test } from 'vitest';
-import { METHODS, parseTopology, topologySchema } from '../../src/topology/index.ts';
+import { KINDS } from '../../src/topology/expectations.ts';
+import { CLAIM_IDS, METHODS, parseTopology, topologySchema } from '../../src/topology/index.ts';
+import { allClaims } from '../../src/verify/index.ts';
 
 const folder = fileURLToPath(new URL('../../topologies/', import.meta.url));
 
@@ -58,4 +60,43 @@ describe('what ships', () => {
       expect(text.split('\n')[0]).toBe('# yaml-language-server: $schema=./schema.json');
     },
   );
+});
+
+interface Described {
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, Described>>;
+  readonly anyOf?: readonly Described[];
+  readonly items?: Described;
+}
+
+describe('what a topology may expect', () => {
+  const { properties = {} } = topologySchema() as Described;
+  const entry = properties.expect?.items?.properties ?? {};
+
+  test.each([...KINDS, 'name', 'level', 'not', 'within'])('explains %s', (key) => {
+    expect(entry[key]?.description).toMatch(/\.$/);
+  });
+
+  test.each(KINDS)('explains every key of %s but the ends of a range', (kind) => {
+    const shapes = [entry[kind] ?? {}, ...(entry[kind]?.anyOf ?? [])];
+    const keys = shapes.flatMap((shape) => Object.entries(shape.properties ?? {}));
+    const silent = keys.filter(
+      ([key, { description }]) => description === undefined && key !== 'connections',
+    );
+    expect(silent.map(([key]) => key)).toEqual([]);
+  });
+
+  test('wants exactly one statement in each entry', () => {
+    expect(properties.expect).toMatchObject({
+      items: { oneOf: KINDS.map((kind) => ({ required: [kind] })), additionalProperties: false },
+    });
+  });
+
+  test('names every claim that there is', () => {
+    expect([...CLAIM_IDS].sort()).toEqual(
+      allClaims()
+        .map(({ id }) => id)
+        .sort(),
+    );
+  });
 });

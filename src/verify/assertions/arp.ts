@@ -6,7 +6,7 @@ import { cite } from '../claim.ts';
 import { MissingEvidenceError, type Observation } from '../observe.ts';
 import { count, list, tally } from '../words.ts';
 import type { Judge } from './kind.ts';
-import { at, partyText, pointsAt } from './places.ts';
+import { at, packetsAt, partyText, pointsAt } from './places.ts';
 
 function ownerOf(seen: Observation, mac: string): string {
   return seen.evidence.topology.nodes.find(({ name }) => seen.macs(name).has(mac))?.name ?? mac;
@@ -28,7 +28,7 @@ export const arpJudge: Judge<ArpAssertion> = {
     ])} in ARP ${at(place)}`,
   measure: ({ at: place, address, answeredBy, askedBy }, seen) => {
     const all = pointsAt(seen, place).flatMap((point) =>
-      point.capture.packets.flatMap((packet) =>
+      packetsAt(seen, point).flatMap((packet) =>
         packet.arp === undefined ? [] : [{ point, packet, arp: packet.arp }],
       ),
     );

@@ -1,14 +1,16 @@
 // HTTP as captured: headers, statuses, and how long answers take.
-import type { HttpMessage } from '../../pcap/index.ts';
+import type { HttpExchange, HttpMessage } from '../../pcap/index.ts';
 import { compilePattern, type Pattern } from '../../topology/pattern.ts';
 import type {
   HeaderAssertion,
   HeaderValue,
+  PointGroup,
   ResponseTimeAssertion,
   StatusAssertion,
 } from '../../topology/types.ts';
 import { header, median } from '../measure.ts';
-import { MissingEvidenceError } from '../observe.ts';
+import { MissingEvidenceError, type Observation } from '../observe.ts';
+import type { CapturedPoint } from '../types.ts';
 import { count, duration, list, spread } from '../words.ts';
 import type { Judge } from './kind.ts';
 import {
@@ -16,6 +18,7 @@ import {
   citeConnections,
   citeNumbers,
   exchangesAt,
+  pointsAt,
   partyText,
   requestsAsked,
   type Asked,
@@ -138,34 +141,66 @@ export const statusJudge: Judge<StatusAssertion> = {
   },
 };
 
+interface Timed {
+  /** Nothing of a request that left no packet. */
+  readonly point?: CapturedPoint;
+  readonly packets: readonly number[];
+  /** Nanoseconds; nothing without an answer. */
+  readonly taken: bigint | undefined;
+}
+
+function timed({ point, connection }: Located, exchange: HttpExchange | undefined): Timed {
+  const { request, response } = exchange ?? {};
+  const isTimed = request !== undefined && response !== undefined;
+  return {
+    point,
+    packets:
+      request === undefined ? connection.packetNumbers : [...request.packets, ...(response?.packets ?? [])],
+    taken: isTimed ? response.lastTime - request.firstTime : undefined,
+  };
+}
+
+/** Requests at a place with the time that their answers took; at a client also those that its log has and that never got so far. */
+function timedAt(seen: Observation, place: PointGroup): Timed[] {
+  const points = pointsAt(seen, place);
+  const isClients = points.every(({ node }) => seen.roles.clients.has(node));
+  if (!isClients || seen.evidence.requests === undefined) {
+    return exchangesAt(seen, place)
+      .filter(({ exchange: { request } }) => request !== undefined)
+      .map(({ exchange, ...located }) => timed(located, exchange));
+  }
+  return [...new Set(points.map(({ node }) => node))]
+    .flatMap((client) => requestsAsked(seen, { requests: 'all', client }))
+    .map((asked) =>
+      asked.seen === undefined ? { packets: [], taken: undefined } : timed(asked.seen, asked.exchange),
+    );
+}
+
 export const responseTimeJudge: Judge<ResponseTimeAssertion> = {
   expected: (statement) => `answers ${at(statement.at)} take ${limitsText(statement)}`,
   measure: ({ at: place, median: middle, max }, seen) => {
-    const exchanges = exchangesAt(seen, place).filter(({ exchange: { request } }) => request !== undefined);
-    if (exchanges.length === 0) throw new MissingEvidenceError(`no HTTP request was captured ${at(place)}`);
-    const timed = exchanges.map(({ exchange: { request, response }, point }) => ({
-      point,
-      packets: [...request!.packets, ...(response?.packets ?? [])],
-      taken: response === undefined ? undefined : response.lastTime - request!.firstTime,
-    }));
-    const answered = timed.flatMap(({ taken }) => (taken === undefined ? [] : [taken]));
-    const silent = timed.length - answered.length;
-    const slow = timed.filter(
-      ({ taken }) => taken === undefined || (max !== undefined && taken > BigInt(max)),
-    );
+    const all = timedAt(seen, place);
+    if (all.length === 0) throw new MissingEvidenceError(`no HTTP request was captured ${at(place)}`);
+    const answered = all.flatMap(({ taken }) => (taken === undefined ? [] : [taken]));
+    const silent = all.length - answered.length;
+    const slow = all.filter(({ taken }) => taken === undefined || (max !== undefined && taken > BigInt(max)));
     // What never came would have come later than everything else.
-    const half = (timed.length - 1) >> 1;
+    const half = (all.length - 1) >> 1;
     const isMedianRight =
-      middle === undefined || (half < answered.length && medianOf(answered, timed.length) <= BigInt(middle));
+      middle === undefined || (half < answered.length && medianOf(answered, all.length) <= BigInt(middle));
     const longest = answered.length === 0 ? undefined : answered.reduce((a, b) => (a > b ? a : b));
     return {
       holds: (max === undefined || slow.length === 0) && isMedianRight,
       observed:
         (longest === undefined
-          ? `none of ${count(timed.length, 'request')} was answered`
+          ? `none of ${count(all.length, 'request')} was answered`
           : `${count(answered.length, 'answer')}: median ${duration(median(answered))}, longest ${duration(longest)}`) +
         (silent === 0 || longest === undefined ? '' : `; ${count(silent, 'request')} without an answer`),
-      evidence: citeNumbers((slow.length > 0 ? slow : timed).map(({ point, packets }) => [point, packets])),
+      evidence: citeNumbers(
+        (slow.length > 0 ? slow : all).flatMap(({ point, packets }) =>
+          point === undefined ? [] : [[point, packets] as const],
+        ),
+      ),
     };
   },
 };

@@ -5,11 +5,12 @@ import { MissingEvidenceError, type Observation } from '../observe.ts';
 import { count, duration } from '../words.ts';
 import { limitsText } from './http.ts';
 import type { Judge } from './kind.ts';
-import { at, pointsAt, WAY_WORDS } from './places.ts';
-import { citeTraces, tracesOf, type Trace } from './paths.ts';
+import { at, citeNumbers, pointsAt, WAY_WORDS } from './places.ts';
+import { tracesOf, type Passage, type Trace } from './paths.ts';
 
 interface Sample {
-  readonly trace: Trace;
+  readonly first: Passage;
+  readonly second: Passage;
   /** Nanoseconds. */
   readonly taken: bigint;
 }
@@ -24,14 +25,13 @@ function sideOf({ evidence, roles }: Observation, side: 'outside' | 'inside'): P
 }
 
 /** From the first passage at one place to the next at the other; on one interface from the first to the second. */
-function timeBetween({ passages }: Trace, from: PointGroup, to: PointGroup): bigint | undefined {
-  const first = passages.findIndex(({ point }) => from.points.includes(point.name));
-  if (first < 0) return undefined;
+function between({ passages }: Trace, from: PointGroup, to: PointGroup): Sample | undefined {
+  const first = passages.find(({ point }) => from.points.includes(point.name));
+  if (first === undefined) return undefined;
   const second = passages.find(
-    ({ point, time }, index) =>
-      index !== first && time >= passages[first]!.time && to.points.includes(point.name),
+    (passage) => passage !== first && passage.time >= first.time && to.points.includes(passage.point.name),
   );
-  return second && second.time - passages[first]!.time;
+  return second && { first, second, taken: second.time - first.time };
 }
 
 function sample(
@@ -43,8 +43,8 @@ function sample(
 ): Sample[] {
   return tracesOf(seen, of).flatMap((trace) => {
     if (way !== 'both' && trace.toServer !== (way === 'to-server')) return [];
-    const taken = trace.toServer ? timeBetween(trace, from, to) : timeBetween(trace, to, from);
-    return taken === undefined ? [] : [{ trace, taken }];
+    const found = trace.toServer ? between(trace, from, to) : between(trace, to, from);
+    return found === undefined ? [] : [found];
   });
 }
 
@@ -79,7 +79,11 @@ export const latencyJudge: Judge<LatencyAssertion> = {
       observed:
         `${count(samples.length, packets.length > 0 ? 'packet' : 'message')}: median ${duration(middleTime)}, ` +
         `${duration(shortest)} to ${duration(longest)}`,
-      evidence: citeTraces((wrong.length > 0 ? wrong : samples).map(({ trace }) => trace)),
+      evidence: citeNumbers(
+        (wrong.length > 0 ? wrong : samples).flatMap(({ first, second }) =>
+          [first, second].map(({ point, packets: numbers }) => [point, numbers] as const),
+        ),
+      ),
     };
   },
 };

@@ -6,7 +6,7 @@ import { MissingEvidenceError, type Observation } from '../observe.ts';
 import type { CapturedPoint } from '../types.ts';
 import { count, list, tally } from '../words.ts';
 import type { Judge } from './kind.ts';
-import { at, citeNumbers, connectionsAt, pointsAt } from './places.ts';
+import { at, citeNumbers, connectionsAt, packetsAt, pointsAt } from './places.ts';
 
 /** One capture point that something passed. */
 export interface Passage {
@@ -33,21 +33,24 @@ export function tracesOf(seen: Observation, of: PathAssertion['of']): readonly T
   return found;
 }
 
-function packetTraces({ evidence, roles }: Observation): Trace[] {
+function packetTraces(seen: Observation): Trace[] {
+  const { evidence, roles } = seen;
   const points = [...evidence.captures.values()];
-  return joinTwins(points.map(({ capture }) => capture)).flatMap(({ sightings }): Trace[] => {
-    const passages = sightings.map(({ capture, packets, time }) => ({
-      point: points[capture]!,
-      packets,
-      time,
-    }));
-    const { tcp, ip } = passages[0]!.point.capture.packets[passages[0]!.packets[0]! - 1]!;
-    if (tcp === undefined || ip === undefined) return [];
-    const isTo = roles.ports.has(tcp.destinationPort);
-    const isFrom = roles.ports.has(tcp.sourcePort);
-    if (!isTo && !isFrom) return [];
-    return [{ toServer: isTo && isFrom ? !roles.clientAddresses.has(ip.destination) : isTo, passages }];
-  });
+  return joinTwins(points.map((point) => ({ packets: packetsAt(seen, point) }))).flatMap(
+    ({ sightings }): Trace[] => {
+      const passages = sightings.map(({ capture, packets, time }) => ({
+        point: points[capture]!,
+        packets,
+        time,
+      }));
+      const { tcp, ip } = passages[0]!.point.capture.packets[passages[0]!.packets[0]! - 1]!;
+      if (tcp === undefined || ip === undefined) return [];
+      const isTo = roles.ports.has(tcp.destinationPort);
+      const isFrom = roles.ports.has(tcp.sourcePort);
+      if (!isTo && !isFrom) return [];
+      return [{ toServer: isTo && isFrom ? !roles.clientAddresses.has(ip.destination) : isTo, passages }];
+    },
+  );
 }
 
 /** Requests and answers: one connection is followed by its client's initial sequence number, and from one to the next by what is asked. */
@@ -130,7 +133,7 @@ function traceText({ passages }: Trace): string {
     .join(', ');
 }
 
-export const citeTraces = (traces: readonly Trace[]) =>
+const citeTraces = (traces: readonly Trace[]) =>
   citeNumbers(
     traces.flatMap(({ passages }) => passages.map(({ point, packets }) => [point, packets] as const)),
   );

@@ -20,14 +20,33 @@ export interface LocatedExchange extends Located {
 
 const connectionsOf = new WeakMap<CapturedPoint, readonly Connection[]>();
 
-function allConnections(point: CapturedPoint): readonly Connection[] {
-  const found = connectionsOf.get(point) ?? connections(point.capture);
+/** Whether a MAC address stands for several interfaces: its first byte is odd (IEEE 802). */
+const isGroup = (mac: string) => (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
+
+/**
+ * What passed a node: without the frames that a segment flooded to an interface they are not for, as a switch does until it has learnt where
+ * a MAC address is, and which tcpdump takes all the same.
+ */
+export function packetsAt(seen: Observation, point: CapturedPoint): readonly Packet[] {
+  const macs = seen.macs(point.node);
+  const { packets } = point.capture;
+  const isOwn = ({ ethernet }: Packet) =>
+    ethernet !== undefined && (macs.has(ethernet.source) || macs.has(ethernet.destination));
+  if (!packets.some(isOwn)) return packets;
+  return packets.filter(
+    (packet) => isOwn(packet) || (packet.ethernet !== undefined && isGroup(packet.ethernet.destination)),
+  );
+}
+
+function allConnections(seen: Observation, point: CapturedPoint): readonly Connection[] {
+  const found = connectionsOf.get(point) ?? connections({ packets: packetsAt(seen, point) });
   connectionsOf.set(point, found);
   return found;
 }
 
-function serviceConnections({ roles }: Observation, point: CapturedPoint): Located[] {
-  return allConnections(point)
+function serviceConnections(seen: Observation, point: CapturedPoint): Located[] {
+  const { roles } = seen;
+  return allConnections(seen, point)
     .filter(
       ({ protocol, server }) =>
         protocol === 'tcp' && (roles.ports.size === 0 || roles.ports.has(server.port)),
@@ -107,9 +126,15 @@ function askedBy(seen: Observation, client: string): Asked[] {
       .flatMap((located) => located.connection.http.map((exchange) => ({ client, seen: located, exchange })))
       .map((asked, index) => ({ ...asked, number: index + 1 }));
   }
+  const ports = new Set(records.map(({ localPort }) => localPort));
   const byPort = groupBy(opened, ({ connection }) => connection.client.port);
+  // curl names no port of a connection that never came about: its SYNs are those of nobody else.
+  const unclaimed = opened.filter(
+    ({ connection: { client: from, payload } }) =>
+      !ports.has(from.port) && payload.toServer + payload.toClient === 0,
+  );
   return records.map((record) => {
-    const located = record.localPort === 0 ? undefined : byPort.get(record.localPort)?.shift();
+    const located = record.localPort === 0 ? unclaimed.shift() : byPort.get(record.localPort)?.shift();
     const exchange = located?.connection.http[0];
     return {
       client,

@@ -2,7 +2,7 @@
 import { ANALYSIS_FLAGS } from '../../pcap/index.ts';
 import type { AnalysisAssertion, EndToEndAssertion } from '../../topology/types.ts';
 import { MissingEvidenceError } from '../observe.ts';
-import { count, list } from '../words.ts';
+import { count, groupBy, list } from '../words.ts';
 import type { Judge } from './kind.ts';
 import { at, citeConnections, citeNumbers, connectionsAt, openedAt, type Located } from './places.ts';
 
@@ -16,22 +16,19 @@ interface Pairs {
  * one of the places saw no answer.
  */
 function pair(first: readonly Located[], second: readonly Located[]): Pairs {
-  const waiting = new Set(second);
-  const alone: Located[] = [];
+  const waiting = groupBy(second, ({ connection }) => connection.isn.client);
+  const taken = new Set<Located>();
   const pairs = first.flatMap((one): [Located, Located][] => {
     const { client, server } = one.connection.isn;
-    const other = [...waiting].find(({ connection: { isn } }) => {
-      const isServerSame = isn.server === server || isn.server === undefined || server === undefined;
-      return client !== undefined && isn.client === client && isServerSame;
+    const other = (client === undefined ? [] : (waiting.get(client) ?? [])).find((candidate) => {
+      const theirs = candidate.connection.isn.server;
+      return !taken.has(candidate) && (theirs === server || theirs === undefined || server === undefined);
     });
-    if (other === undefined) {
-      alone.push(one);
-      return [];
-    }
-    waiting.delete(other);
+    if (other === undefined) return [];
+    taken.add(one).add(other);
     return [[one, other]];
   });
-  return { pairs, alone: [...alone, ...waiting] };
+  return { pairs, alone: [...first, ...second].filter((located) => !taken.has(located)) };
 }
 
 export const endToEndJudge: Judge<EndToEndAssertion> = {
