@@ -2,7 +2,9 @@
 // a lab's folder, in `captures/LAB`, and where an exported script ran.
 import { copyFile, mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { readCapture } from '../pcap/index.ts';
+import { LabError } from './folders.ts';
+import { readSaved } from './saved.ts';
+import { NotACaptureError, readCapture } from '../pcap/index.ts';
 import type { Topology } from '../topology/types.ts';
 import type { CapturedPoint, Evidence, RequestRecord } from '../verify/types.ts';
 
@@ -42,12 +44,22 @@ interface CurlRecord {
 
 /** A client's records. A last line that its curl did not finish is none. */
 async function curlRecords(dir: string, client: string): Promise<CurlRecord[]> {
-  const text = (await readText(join(dir, `requests/${client}.jsonl`))) ?? '';
+  const path = join(dir, `requests/${client}.jsonl`);
+  const text = (await readText(path)) ?? '';
   return text
     .split('\n')
     .slice(0, -1)
-    .map((line) => JSON.parse(line) as CurlRecord);
+    .map((line, index) => {
+      try {
+        return JSON.parse(line) as CurlRecord;
+      } catch {
+        throw new LabError(`${path}:${index + 1}: no JSON; without that file the captures are judged alone`);
+      }
+    });
 }
+
+/** A log from elsewhere may name any file of this machine's. */
+const ANSWER = /^requests\/[\w.-]+\/\d+$/;
 
 async function clientLog(dir: string, client: string, nodes: ReadonlySet<string>): Promise<RequestRecord[]> {
   const records = await curlRecords(dir, client);
@@ -56,7 +68,7 @@ async function clientLog(dir: string, client: string, nodes: ReadonlySet<string>
       const file = record.filename_effective ?? '';
       const name =
         record.lblab_backend ??
-        (file === '' ? '' : (await firstBytes(join(dir, file))).split('\n')[0]!.trim());
+        (ANSWER.test(file) ? (await firstBytes(join(dir, file))).split('\n')[0]!.trim() : '');
       return {
         client,
         number: Number(/\/(\d+)$/.exec(file)?.[1] ?? index + 1),
@@ -125,6 +137,8 @@ async function readPoint(
   const path = join(dir, `${point.name}.pcap`);
   const capture = await readCapture(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
+    if (error instanceof NotACaptureError) throw new LabError(`${path}: not a capture: ${error.message}`);
+    if (error.code !== undefined) throw new LabError(`${path}: ${error.message}`);
     throw error;
   });
   if (capture === undefined) return undefined;
@@ -160,7 +174,7 @@ export function accessLogPaths(topology: Topology): Map<string, string> {
   );
 }
 
-/** Reads all evidence in a folder. Absent files are absent evidence; unreadable ones are an error. */
+/** Reads all evidence in a folder. Absent files are absent evidence. Throws LabError (exit code 2) for what cannot be read. */
 export async function readEvidence(
   dir: string,
   topology: Topology,
@@ -194,8 +208,9 @@ export async function readEvidence(
 
 /** The topology that saved evidence was made with; nothing where there is none. */
 export async function savedTopology(dir: string): Promise<Topology | undefined> {
-  const text = await readText(join(dir, 'topology.json'));
-  return text === undefined ? undefined : (JSON.parse(text) as Topology);
+  const path = join(dir, 'topology.json');
+  const text = await readText(path);
+  return text === undefined ? undefined : readSaved(text, path);
 }
 
 /** What is not there is not copied. */
