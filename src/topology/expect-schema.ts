@@ -8,7 +8,7 @@ import { KINDS, STATES } from './expectations.ts';
 
 const place = (more: string) =>
   line(64).describe(
-    `${more} A capture point's name; or NODE, NODE:INTERFACE, clients, balancer or backends for every capture point there.`,
+    `${more} A capture point's name; or NODE, NODE:INTERFACE, clients, balancer or backends for every capture point there. What a point's filter drops is not seen.`,
   );
 
 const parties = (more: string) =>
@@ -106,7 +106,9 @@ const kinds = {
       .describe(
         'Only connections in these states: unanswered (a SYN and nothing back), refused, one-sided (packets of one direction only), handshake-only, established (no end seen), half-closed, closed (both FINs), reset.',
       ),
-  }).describe('How many TCP connections of the service were opened (a SYN was seen) at a capture point.'),
+  }).describe(
+    'How many TCP connections of the service were opened (a SYN was seen) at a capture point, or at several, each counted by itself.',
+  ),
   sources: ends('source'),
   destinations: ends('destination'),
   backend: mapping({

@@ -8,6 +8,7 @@ import { MissingEvidenceError, type Observation, type SeenPacket } from '../obse
 import { count, list, spread } from '../words.ts';
 import { citeAsked, requestsText } from './http.ts';
 import type { Judge } from './kind.ts';
+import { proxied } from './paths.ts';
 import { connectionsAt, requestsAsked, type Asked, type Located } from './places.ts';
 
 /** Connections by both initial sequence numbers, which only one and the same connection shares. */
@@ -37,7 +38,7 @@ function towardsBackends(seen: Observation): Inside[] {
 function finder(seen: Observation): (asked: Asked) => string {
   const inside = towardsBackends(seen);
   const byIdentity = new Map(inside.map(({ backend, located }) => [identity(located), backend]));
-  let proxied: ReturnType<typeof joinProxied> | undefined;
+  let joined: ReturnType<typeof joinProxied> | undefined;
   return (asked) => {
     if (asked.seen === undefined) return 'nobody (no connection)';
     const response = asked.exchange?.response;
@@ -45,8 +46,8 @@ function finder(seen: Observation): (asked: Asked) => string {
     const own = identity(asked.seen);
     const same = own === undefined ? undefined : byIdentity.get(own);
     if (same !== undefined) return same;
-    proxied ??= joinProxied(seen, inside);
-    const through = own === undefined ? undefined : proxied.get(own);
+    joined ??= joinProxied(seen, inside);
+    const through = own === undefined ? undefined : joined.get(own);
     if (through !== undefined && through.size === 1) return [...through][0]!;
     const [line = ''] = Buffer.from(response.body?.subarray(0, 64) ?? [])
       .toString('latin1')
@@ -66,7 +67,12 @@ function joinProxied(seen: Observation, inside: readonly Inside[]): Map<string, 
     .filter(({ node }) => seen.roles.clients.has(node))
     .flatMap((point) => connectionsAt(seen, { name: point.name, points: [point.name] }));
   const ends = new Map(inside.map(({ backend, located }) => [located.connection, backend]));
-  const joined = joinRequests([outside.map(({ connection }) => connection), [...ends.keys()]]);
+  const joined = joinRequests(
+    proxied(
+      outside,
+      inside.map(({ located }) => located),
+    ),
+  );
   for (const { outside: from, inside: to, isAnswerSame } of joined) {
     const backend = ends.get(to.connection);
     const { client, server } = from.connection.isn;

@@ -64,12 +64,9 @@ function requestTraces(seen: Observation): Trace[] {
     const all = new Set([...(groups.get(a) ?? [a]), ...(groups.get(b) ?? [b])]);
     for (const key of all) groups.set(key, all);
   };
-  for (const [outside, inside] of hops(seen, located)) {
-    for (const { outside: from, inside: to } of joinRequests([outside, inside]).filter(
-      (each) => each.outside.capture === 0 && each.inside.capture === 1,
-    )) {
-      join(keyOf(from.connection, from.exchange), keyOf(to.connection, to.exchange));
-    }
+  for (const { outside, inside } of joinRequests(hop(seen, located))) {
+    if (outside.capture !== 0 || inside.capture !== 1) continue;
+    join(keyOf(outside.connection, outside.exchange), keyOf(inside.connection, inside.exchange));
   }
   const traces = new Map<ReadonlySet<string> | string, { request: Passage[]; response: Passage[] }>();
   for (const { point, connection } of located) {
@@ -92,21 +89,33 @@ function requestTraces(seen: Observation): Trace[] {
 }
 
 /** Where a proxy's two connections are captured: on the balancer, or else at the clients and at the backends. */
-function hops(
+function hop(
   seen: Observation,
   located: readonly { readonly point: CapturedPoint; readonly connection: Connection }[],
-): (readonly [Connection[], Connection[]])[] {
+): readonly [Connection[], Connection[]] {
   const { balancer, backends, clients } = seen.roles;
   const isTo = ({ connection: { server } }: (typeof located)[number]) =>
     backends.some(({ addresses }) => addresses.has(server.address));
   const own = located.filter(({ point }) => point.node === balancer?.name);
-  const connectionsOf = (some: typeof located) => some.map(({ connection }) => connection);
   const inner = own.filter(isTo);
   const outer = own.filter((each) => !isTo(each));
-  if (inner.length > 0 && outer.length > 0) return [[connectionsOf(outer), connectionsOf(inner)]];
+  if (inner.length > 0 && outer.length > 0) return proxied(outer, inner);
   const sent = located.filter(({ point }) => clients.has(point.node));
   const taken = located.filter(({ point }) => backends.some(({ node }) => node === point.node));
-  return [[connectionsOf(sent), connectionsOf(taken)]];
+  return proxied(sent, taken);
+}
+
+/** Connections of each side that are not one and the same on both: requests on those are not passed on to another connection. */
+export function proxied(
+  outer: readonly { readonly connection: Connection }[],
+  inner: readonly { readonly connection: Connection }[],
+): readonly [Connection[], Connection[]] {
+  const numbers = (some: typeof outer) => new Set(some.map(({ connection }) => connection.isn.client));
+  const [outside, inside] = [numbers(outer), numbers(inner)];
+  return [
+    outer.map(({ connection }) => connection).filter(({ isn }) => !inside.has(isn.client)),
+    inner.map(({ connection }) => connection).filter(({ isn }) => !outside.has(isn.client)),
+  ];
 }
 
 /** Whether a trace passes the places in this order; others may lie between. Passages at the same time have no order of their own. */

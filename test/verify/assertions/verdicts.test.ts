@@ -184,6 +184,17 @@ describe('which backend served a request', () => {
   });
 });
 
+describe('a request on its way', () => {
+  test('is not taken for another that is under way at the same time', async () => {
+    const [check] = await judged(
+      'nat-two-clients',
+      '- path: { of: requests, to-server: [clients, eth0, eth1, backends] }',
+    );
+    expect(check!.observed).toMatch(/^8 messages to the server: /);
+    expect(check!.observed).not.toMatch(/be[12], client/);
+  });
+});
+
 describe('a run', () => {
   const expectations = (entries: string) => `expect:\n${entries}`;
 
