@@ -9,7 +9,7 @@ import { EXIT, Failure } from './failure.ts';
 
 /** Bytes and packets that are kept at most, about half a gigabyte as objects. */
 const KEPT_BYTES = 64 * 1024 * 1024;
-const KEPT_PACKETS = 400_000;
+const KEPT_PACKETS = 250_000;
 
 /** What is left of the limits. */
 export interface Allowance {

@@ -114,11 +114,6 @@ export function isFiltering(options: FilterOptions): boolean {
   );
 }
 
-/** Whether they ask for what only a capture read whole can tell. */
-export function needsHttp({ http, match }: FilterOptions): boolean {
-  return http === true || match !== undefined;
-}
-
 type Endpoint = Connection['client'];
 
 function isMeant({ address, port }: Endpoint, wanted: readonly EndpointFilter[]): boolean {
