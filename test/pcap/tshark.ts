@@ -26,6 +26,8 @@ export async function run(tool: string, args: readonly string[], input = ''): Pr
   const child = spawn(tool, [...args], { stdio: ['pipe', 'pipe', 'ignore'] });
   const chunks: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  // It may end before it has read all, or anything.
+  child.stdin.on('error', () => {});
   child.stdin.end(input);
   await new Promise((resolve, reject) => {
     child.on('error', reject);
