@@ -1,14 +1,22 @@
 // Addresses as text: IPv4 dotted, IPv6 as RFC 5952 wants it, MACs with colons.
+import { int32 } from './frame.ts';
 
 export function ipv4(bytes: Uint8Array, at: number): string {
-  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
+  return fromWord(int32(bytes, at));
+}
+
+export function ipv6(bytes: Uint8Array, at: number): string {
+  return fromWords(int32(bytes, at), int32(bytes, at + 4), int32(bytes, at + 8), int32(bytes, at + 12));
+}
+
+/** The IPv4 address that a Frame holds as a big-endian word. */
+export function fromWord(word: number): string {
+  return `${word >>> 24}.${(word >>> 16) & 0xff}.${(word >>> 8) & 0xff}.${word & 0xff}`;
 }
 
 /** RFC 5952: lower case, no leading zeros, the first longest run of two or more zero groups as `::`. */
-export function ipv6(bytes: Uint8Array, at: number): string {
-  const groups: number[] = [];
-  for (let index = 0; index < 8; index++)
-    groups.push((bytes[at + 2 * index]! << 8) | bytes[at + 2 * index + 1]!);
+export function fromWords(...words: readonly [number, number, number, number]): string {
+  const groups = words.flatMap((word) => [word >>> 16, word & 0xffff]);
   let best = -1;
   let bestLength = 1;
   for (let index = 0; index < 8; index++) {
@@ -20,8 +28,7 @@ export function ipv6(bytes: Uint8Array, at: number): string {
     }
     if (length > 0) index += length - 1;
   }
-  const isMapped = best === 0 && bestLength === 5 && groups[5] === 0xffff;
-  if (isMapped) return `::ffff:${ipv4(bytes, at + 12)}`;
+  if (best === 0 && bestLength === 5 && groups[5] === 0xffff) return `::ffff:${fromWord(words[3])}`;
   const text = (from: number, to: number) =>
     groups
       .slice(from, to)
@@ -37,20 +44,3 @@ export function mac(bytes: Uint8Array, at: number): string {
 }
 
 const HEX = Array.from({ length: 256 }, (_, value) => value.toString(16).padStart(2, '0'));
-
-/** The address that a Frame holds as big-endian words. */
-export function fromWords(
-  version: number,
-  word0: number,
-  word1: number,
-  word2: number,
-  word3: number,
-): string {
-  const bytes = new Uint8Array(16);
-  const view = new DataView(bytes.buffer);
-  view.setInt32(0, word0);
-  view.setInt32(4, word1);
-  view.setInt32(8, word2);
-  view.setInt32(12, word3);
-  return version === 4 ? ipv4(bytes, 0) : ipv6(bytes, 0);
-}

@@ -1,7 +1,28 @@
 // What a TCP segment says about the segments before it: retransmitted, lost, out of order and so on. The rules are
 // Wireshark's (its manual, "TCP Analysis"), because its words are what readers of captures know; each rule below is one
-// of its definitions. Holds a few numbers a direction, never segments.
+// of its definitions. It needs a few numbers a direction (lives.ts), never segments.
+import type { Frame } from './frame.ts';
 import { ACK, FIN, RST, SYN } from './frame.ts';
+import type { Lives } from './lives.ts';
+import {
+  DUPLICATE_ACKS,
+  FROM_HIGH,
+  FROM_LOW,
+  HIGHEST_TO_BE_ACKED,
+  IS_BEFORE_FIRST_ACK,
+  LAST_ACK,
+  LAST_ACK_TIME,
+  LAST_FLAGS,
+  NEXT_SEQUENCE,
+  NEXT_TIME,
+  ROUND_TRIP,
+  SCALE_UNKNOWN,
+  SCALE_UNUSED,
+  TIMES_FROM_HIGH,
+  TIMES_FROM_LOW,
+  WINDOW,
+  WINDOW_SCALE,
+} from './lives.ts';
 
 /** In the order of their bits. */
 export const ANALYSIS_FLAGS = [
@@ -45,150 +66,107 @@ const FAST_RETRANSMISSION_NS = 20_000_000;
 /** A segment this soon after the highest one was overtaken, not sent again, where the round trip is not known. */
 const OUT_OF_ORDER_NS = 3_000_000;
 
-/** `windowScale` where no SYN was seen, and where both SYNs were and scaling was not agreed. */
-export const SCALE_UNKNOWN = -1;
-export const SCALE_UNUSED = -2;
-
-/** What is remembered of one direction of a connection. Sequence numbers are signed words, see Frame. */
-export class Direction {
-  packets = 0;
-  bytes = 0;
-  payload = 0;
-  /** Initial sequence number, where it is known: from a SYN, or else one less than the first number seen. */
-  isBaseKnown = false;
-  base = 0;
-  /** What would come next, and the same without what a gap hid; 0 is unknown, as in Wireshark. */
-  nextSequence = 0;
-  highestToBeAcked = 0;
-  nextTime = Number.NaN;
-  lastAck = 0;
-  lastAckTime = Number.NaN;
-  duplicateAcks = 0;
-  window = -1;
-  windowScale = SCALE_UNKNOWN;
-  /** True from its SYN to its first ACK: that window is not scaled yet. */
-  isBeforeFirstAck = false;
-  lastFlags = 0;
-}
-
 /**
- * Judges one segment, and remembers it in `sender` (its own direction) and `receiver` (the other).
- * @param time in nanoseconds since anything
- * @param roundTrip of the handshake in nanoseconds, NaN where unknown
- * @returns the bits of ANALYSIS_FLAGS that apply, `flags` among them
+ * Judges the segment in the frame, and remembers it in its life.
+ * @param isFromLow whether the lower of the life's endpoints sent it
+ * @param found bits of ANALYSIS_FLAGS that are known already
+ * @returns the bits of ANALYSIS_FLAGS that apply, `found` among them
  */
-export function analyse(
-  sender: Direction,
-  receiver: Direction,
-  sequence: number,
-  acknowledgment: number,
-  length: number,
-  controls: number,
-  window: number,
-  time: number,
-  roundTrip: number,
-  found: number,
-): number {
-  const isControl = (controls & (SYN | FIN | RST)) !== 0;
-  const { nextSequence } = sender;
-  const repeatsAck =
-    acknowledgment === sender.lastAck && sequence === nextSequence && length === 0 && !isControl;
+export function analyse(lives: Lives, life: number, isFromLow: boolean, frame: Frame, found: number): number {
+  const { words, times } = lives;
+  const sender = lives.row(life) + (isFromLow ? FROM_LOW : FROM_HIGH);
+  const receiver = lives.row(life) + (isFromLow ? FROM_HIGH : FROM_LOW);
+  const senderTimes = lives.timesRow(life) + (isFromLow ? TIMES_FROM_LOW : TIMES_FROM_HIGH);
+  const { sequence, acknowledgment, flags, window, payloadLength: length } = frame;
+  const isControl = (flags & (SYN | FIN | RST)) !== 0;
+  const nextSequence = words[sender + NEXT_SEQUENCE]!;
+  const lastAck = words[sender + LAST_ACK]!;
+  const lastWindow = words[sender + WINDOW]!;
+  const repeatsAck = acknowledgment === lastAck && sequence === nextSequence && length === 0 && !isControl;
 
-  if (length === 1 && sequence === nextSequence && receiver.window === 0) {
+  if (length === 1 && sequence === nextSequence && words[receiver + WINDOW] === 0) {
     found |= ZERO_WINDOW_PROBE;
   } else {
     if (window === 0 && !isControl) found |= ZERO_WINDOW;
-    if (nextSequence !== 0 && ((sequence - nextSequence) | 0) > 0 && (controls & RST) === 0)
+    if (nextSequence !== 0 && ((sequence - nextSequence) | 0) > 0 && (flags & RST) === 0)
       found |= LOST_SEGMENT;
     if (length <= 1 && sequence === ((nextSequence - 1) | 0) && !isControl) found |= KEEP_ALIVE;
-    if (repeatsAck && window !== 0 && window !== sender.window) found |= WINDOW_UPDATE;
-    if (
-      length > 0 &&
-      !isControl &&
-      receiver.windowScale !== SCALE_UNKNOWN &&
-      fillsWindow(receiver, sequence + length)
-    )
-      found |= WINDOW_FULL;
-    if (repeatsAck && window === sender.window) {
-      if (window !== 0 && (receiver.lastFlags & KEEP_ALIVE) !== 0) {
+    if (repeatsAck && window !== 0 && window !== lastWindow) found |= WINDOW_UPDATE;
+    if (length > 0 && !isControl && fillsWindow(words, receiver, sequence + length)) found |= WINDOW_FULL;
+    if (repeatsAck && window === lastWindow) {
+      const answered = words[receiver + LAST_FLAGS]!;
+      if (window !== 0 && (answered & KEEP_ALIVE) !== 0) {
         found |= KEEP_ALIVE_ACK;
-      } else if (window === 0 && (receiver.lastFlags & ZERO_WINDOW_PROBE) !== 0) {
+      } else if (window === 0 && (answered & ZERO_WINDOW_PROBE) !== 0) {
         found |= ZERO_WINDOW_PROBE_ACK;
       } else if (window !== 0) {
-        sender.duplicateAcks = sender.duplicateAcks === -1 ? 1 : sender.duplicateAcks + 1;
+        const repeats = words[sender + DUPLICATE_ACKS]!;
+        words[sender + DUPLICATE_ACKS] = repeats === -1 ? 1 : repeats + 1;
         found |= DUPLICATE_ACK;
       }
     }
   }
-  if (acknowledgment !== sender.lastAck) sender.duplicateAcks = 0;
+  if (acknowledgment !== lastAck) words[sender + DUPLICATE_ACKS] = 0;
 
-  if (
-    (controls & ACK) !== 0 &&
-    receiver.highestToBeAcked !== 0 &&
-    ((acknowledgment - receiver.highestToBeAcked) | 0) > 0
-  ) {
+  const toBeAcked = words[receiver + HIGHEST_TO_BE_ACKED]!;
+  if ((flags & ACK) !== 0 && toBeAcked !== 0 && ((acknowledgment - toBeAcked) | 0) > 0) {
     // One gap is reported once, though every later ACK lies beyond it too.
-    if (((receiver.highestToBeAcked - receiver.nextSequence) | 0) < 0) {
-      receiver.highestToBeAcked = receiver.nextSequence;
+    if (((toBeAcked - words[receiver + NEXT_SEQUENCE]!) | 0) < 0) {
+      words[receiver + HIGHEST_TO_BE_ACKED] = words[receiver + NEXT_SEQUENCE]!;
       found |= ACKED_UNSEEN_SEGMENT;
     } else {
-      if (receiver.duplicateAcks === 0) found |= ACKED_UNSEEN_SEGMENT;
-      receiver.duplicateAcks = -1;
+      if (words[receiver + DUPLICATE_ACKS] === 0) found |= ACKED_UNSEEN_SEGMENT;
+      words[receiver + DUPLICATE_ACKS] = -1;
     }
   }
 
-  const advance = length + ((controls & (SYN | FIN)) === 0 ? 0 : 1);
-  if (advance > 0 && (found & KEEP_ALIVE) === 0)
-    found |= repeated(sender, receiver, sequence, length, advance, time, roundTrip);
+  const advance = length + ((flags & (SYN | FIN)) === 0 ? 0 : 1);
+  if (advance > 0 && (found & KEEP_ALIVE) === 0) found |= repeated(lives, life, isFromLow, frame, advance);
 
-  const end = (sequence + advance) | 0;
   if ((found & ZERO_WINDOW_PROBE) === 0) {
+    const end = (sequence + advance) | 0;
     if (nextSequence === 0 || ((end - nextSequence) | 0) > 0) {
-      sender.nextSequence = end;
-      sender.nextTime = time;
+      words[sender + NEXT_SEQUENCE] = end;
+      times[senderTimes + NEXT_TIME] = frame.time;
     }
-    if (sender.highestToBeAcked === 0 || sequence === sender.highestToBeAcked)
-      sender.highestToBeAcked = sender.nextSequence;
+    const highest = words[sender + HIGHEST_TO_BE_ACKED];
+    if (highest === 0 || highest === sequence)
+      words[sender + HIGHEST_TO_BE_ACKED] = words[sender + NEXT_SEQUENCE]!;
   }
-  sender.window = window;
-  sender.lastAck = acknowledgment;
-  sender.lastAckTime = time;
-  sender.lastFlags = found;
+  words[sender + WINDOW] = window;
+  words[sender + LAST_ACK] = acknowledgment;
+  words[sender + LAST_FLAGS] = found;
+  times[senderTimes + LAST_ACK_TIME] = frame.time;
   return found;
 }
 
 /** Whether a segment ending at `end` goes to the very edge of what `receiver` last offered. */
-function fillsWindow(receiver: Direction, end: number): boolean {
-  const shift = receiver.isBeforeFirstAck || receiver.windowScale === SCALE_UNUSED ? 0 : receiver.windowScale;
-  return (end | 0) === ((receiver.lastAck + (receiver.window << shift)) | 0);
+function fillsWindow(words: Int32Array, receiver: number, end: number): boolean {
+  const scale = words[receiver + WINDOW_SCALE]!;
+  if (scale === SCALE_UNKNOWN) return false;
+  const shift = words[receiver + IS_BEFORE_FIRST_ACK] === 1 || scale === SCALE_UNUSED ? 0 : scale;
+  return (end | 0) === ((words[receiver + LAST_ACK]! + (words[receiver + WINDOW]! << shift)) | 0);
 }
 
 /** Which kind of repetition a segment is that does not go on where its direction had come to, if it is one. */
-function repeated(
-  sender: Direction,
-  receiver: Direction,
-  sequence: number,
-  length: number,
-  advance: number,
-  time: number,
-  roundTrip: number,
-): number {
-  const { nextSequence } = sender;
-  if (length > 0 && receiver.lastAck !== 0 && ((sequence + length - receiver.lastAck) | 0) <= 0)
-    return SPURIOUS_RETRANSMISSION;
+function repeated(lives: Lives, life: number, isFromLow: boolean, frame: Frame, advance: number): number {
+  const { words, times } = lives;
+  const { sequence, payloadLength: length, time } = frame;
+  const receiver = lives.row(life) + (isFromLow ? FROM_HIGH : FROM_LOW);
+  const nextSequence = words[lives.row(life) + (isFromLow ? FROM_LOW : FROM_HIGH) + NEXT_SEQUENCE]!;
+  const lastAck = words[receiver + LAST_ACK]!;
+  if (length > 0 && lastAck !== 0 && ((sequence + length - lastAck) | 0) <= 0) return SPURIOUS_RETRANSMISSION;
   const isBehind = nextSequence !== 0 && ((sequence - nextSequence) | 0) < 0;
   // One byte behind, with more than that byte: new data after a zero window probe.
   if (!isBehind || (length > 1 && ((nextSequence - 1) | 0) === sequence)) return 0;
-  const sinceAck = time - receiver.lastAckTime;
-  if (
-    // The mark -1 (above) counts as many: Wireshark keeps the number unsigned.
-    receiver.duplicateAcks >>> 0 >= 2 &&
-    receiver.lastAck === sequence &&
-    isSooner(sinceAck, FAST_RETRANSMISSION_NS)
-  )
+  const row = lives.timesRow(life);
+  const sinceAck = time - times[row + (isFromLow ? TIMES_FROM_HIGH : TIMES_FROM_LOW) + LAST_ACK_TIME]!;
+  // The mark -1 (above) counts as many: Wireshark keeps the number unsigned.
+  const hasRepeats = words[receiver + DUPLICATE_ACKS]! >>> 0 >= 2;
+  if (hasRepeats && lastAck === sequence && isSooner(sinceAck, FAST_RETRANSMISSION_NS))
     return FAST_RETRANSMISSION;
-  const sinceHighest = time - sender.nextTime;
-  const threshold = roundTrip === 0 || Number.isNaN(roundTrip) ? OUT_OF_ORDER_NS : roundTrip;
+  const sinceHighest = time - times[row + (isFromLow ? TIMES_FROM_LOW : TIMES_FROM_HIGH) + NEXT_TIME]!;
+  const threshold = times[row + ROUND_TRIP]! || OUT_OF_ORDER_NS;
   if (isSooner(sinceHighest, threshold) && nextSequence !== ((sequence + advance) | 0)) return OUT_OF_ORDER;
   return RETRANSMISSION;
 }

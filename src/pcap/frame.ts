@@ -38,7 +38,7 @@ export class Frame {
   seconds = 0;
   nanoseconds = 0;
   /** Nanoseconds since the first packet's whole second: a Number holds 104 days of them exactly. */
-  time = 0;
+  time = Number.NaN; // not an integer, so that V8 does not take it for a small one until it is two seconds
 
   kind: FrameKind = 'none';
   /** Offset of the Ethernet header, or -1. */

@@ -3,16 +3,10 @@ export type { AnalysisFlag } from './analysis.ts';
 export { ANALYSIS_FLAGS } from './analysis.ts';
 export type { Capture, ReadOptions } from './capture.ts';
 export { readCapture } from './capture.ts';
-export type {
-  BothWays,
-  ClosedBy,
-  Connection,
-  ConnectionFigures,
-  ConnectionState,
-  Endpoint,
-} from './connections.ts';
+export type { Connection } from './connections.ts';
 export { connections } from './connections.ts';
 export type { DnsMessage, DnsQuestion, DnsRecord } from './dns.ts';
+export type { BothWays, ClosedBy, ConnectionFigures, ConnectionState, Endpoint } from './figures.ts';
 export { NotACaptureError } from './file.ts';
 export type { HttpExchange, HttpMessage } from './http.ts';
 export type { Arp, Ethernet, Icmp, Ip, Packet, Tcp, TcpFlags, Udp } from './packet.ts';

@@ -229,7 +229,7 @@ function ipHeaders(frame: Frame): Ip[] {
 }
 
 function routedTo({ destination0, destination1, destination2, destination3 }: Frame): string {
-  return fromWords(6, destination0, destination1, destination2, destination3);
+  return fromWords(destination0, destination1, destination2, destination3);
 }
 
 function tcp(frame: Frame, bytes: Uint8Array, at: number, payload: Uint8Array): Tcp {

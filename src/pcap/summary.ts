@@ -1,6 +1,6 @@
 // Connections of a capture of any length: reads it once, keeps figures and never packets.
-import type { ConnectionFigures } from './connections.ts';
-import { toFigures } from './connections.ts';
+import type { ConnectionFigures } from './figures.ts';
+import { isCounted, toFigures } from './figures.ts';
 import type { CaptureFormat } from './file.ts';
 import { CaptureParser } from './file.ts';
 import { Fragments } from './fragments.ts';
@@ -29,7 +29,7 @@ export interface Summary {
 }
 
 export interface SummaryOptions {
-  /** Connections kept at most; default 131,072, which take about 100 MB. */
+  /** Connections kept at most; default 131,072, which take about 50 MB while the capture is read. */
   readonly maximumConnections?: number;
   /** Gets each connection that is let go of: ended ones first, then those silent for longest. */
   readonly onLetGo?: (connection: ConnectionFigures) => void;
@@ -44,7 +44,10 @@ export async function summarize(source: CaptureSource, options: SummaryOptions =
   const frame = new Frame();
   const fragments = new Fragments();
   const base = () => BigInt(parser.base ?? 0) * 1_000_000_000n;
-  const tracker = new Tracker(maximumConnections, onLetGo && ((life) => onLetGo(toFigures(life, base()))));
+  const tracker = new Tracker(
+    maximumConnections,
+    onLetGo && ((life) => onLetGo(toFigures(tracker.lives, life, base()))),
+  );
   let bytes = 0;
   let firstTime = Number.POSITIVE_INFINITY;
   let lastTime = Number.NEGATIVE_INFINITY;
@@ -57,16 +60,18 @@ export async function summarize(source: CaptureSource, options: SummaryOptions =
     return true;
   });
   await feed(source, parser);
+  const { lives, letGo } = tracker;
+  const connections: ConnectionFigures[] = [];
+  for (let life = 0; life < lives.count; life++)
+    if (isCounted(lives, life)) connections.push(toFigures(lives, life, base()));
   return {
     format: parser.format!,
     linkType: linkTypeName(parser.linkType),
     packets: parser.packets,
     bytes,
     ...(parser.packets > 0 && { firstTime: base() + BigInt(firstTime), lastTime: base() + BigInt(lastTime) }),
-    connections: tracker.lives
-      .filter((life) => life.fromLow.packets + life.fromHigh.packets > 0)
-      .map((life) => toFigures(life, base())),
-    letGo: tracker.letGo,
+    connections,
+    letGo,
     ...(parser.truncated !== undefined && { truncated: parser.truncated }),
   };
 }

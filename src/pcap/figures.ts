@@ -1,0 +1,248 @@
+// What can be said of a connection without keeping its packets: from a row of Lives to a value for people and JSON.
+import { fromWord, fromWords } from './address.ts';
+import type { AnalysisFlag } from './analysis.ts';
+import { ANALYSIS_FLAGS } from './analysis.ts';
+import type { Lives } from './lives.ts';
+import {
+  BASE,
+  BYTES,
+  COMPLETENESS,
+  COUNTS,
+  FIN_NUMBER,
+  FIRST_TIME,
+  FROM_HIGH,
+  FROM_LOW,
+  HANDSHAKE_ACK_NUMBER,
+  HIGH_ADDRESS,
+  IS_BASE_KNOWN,
+  LAST_TIME,
+  LOW_ADDRESS,
+  MARK_CLIENT_KNOWN,
+  MARK_CLOSE_CROSSED,
+  MARK_LOW_IS_CLIENT,
+  MARK_RST_OF_LOW,
+  MARKS,
+  PACKETS,
+  PAYLOAD,
+  PORTS,
+  PROTOCOL,
+  ROUND_TRIP,
+  RST_NUMBER,
+  SYN_ACK_NUMBER,
+  SYN_NUMBER,
+  TIMES_FROM_HIGH,
+  TIMES_FROM_LOW,
+  VERSION,
+} from './lives.ts';
+
+export interface Endpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** One number for each direction. */
+export interface BothWays {
+  readonly toServer: number;
+  readonly toClient: number;
+}
+
+/**
+ * - `unanswered`: SYNs that nothing came back to
+ * - `one-sided`: packets of one direction only
+ * - `refused`: a SYN answered by a reset
+ * - `handshake-only`: both SYNs and no payload
+ * - `established`: payload or acknowledgments both ways, and no end seen
+ * - `half-closed`: one side's FIN
+ * - `closed`: both sides' FINs
+ * - `reset`: ended by a reset
+ */
+export type ConnectionState =
+  | 'unanswered'
+  | 'one-sided'
+  | 'refused'
+  | 'handshake-only'
+  | 'established'
+  | 'half-closed'
+  | 'closed'
+  | 'reset';
+
+export type ClosedBy = 'client' | 'server' | 'both' | 'reset-by-client' | 'reset-by-server';
+
+/** What can be said of a connection without keeping its packets. */
+export interface ConnectionFigures {
+  readonly protocol: 'tcp' | 'udp';
+  /** Who sent the SYN; where no SYN was captured the end with the higher port, or else who sent first. */
+  readonly client: Endpoint;
+  readonly server: Endpoint;
+  readonly state: ConnectionState;
+  /** Handshake, payload and end were all captured, each both ways (a reset ends both). */
+  readonly complete: boolean;
+  /** Packet numbers of the first of each. */
+  readonly handshake: { readonly syn?: number; readonly synAck?: number; readonly ack?: number };
+  /** Whose FIN came first, `both` when they crossed; a reset counts where it came before both FINs. */
+  readonly closedBy?: ClosedBy;
+  /** Set when packets of one direction only were captured. */
+  readonly oneSided?: 'to-server' | 'to-client';
+  /** Initial sequence numbers: from SYNs, or else inferred from the first number seen (RFC 9293 section 3.4.1). */
+  readonly isn: { readonly client?: number; readonly server?: number };
+  /** Counted as `tshark -z conv,tcp` does: frames, and whole frames' bytes on the wire with their link headers. */
+  readonly packets: BothWays;
+  readonly bytes: BothWays;
+  /** TCP or UDP payload bytes on the wire, those sent again among them. */
+  readonly payload: BothWays;
+  /** Nanoseconds since the epoch. */
+  readonly firstTime: bigint;
+  readonly lastTime: bigint;
+  /** Nanoseconds from the last SYN to the first ACK after it, as tshark's tcp.analysis.initial_rtt. */
+  readonly roundTripTime?: number;
+  /**
+   * As tcp.completeness is when Wireshark has read the whole capture: SYN 1, SYN-ACK 2, ACK 4, data 8, FIN 16, RST 32.
+   * tshark reads once, so it shows with each packet what it knew before that packet.
+   */
+  readonly completeness: number;
+  /** How often each was found; those not found are left out. */
+  readonly analysis: Readonly<Partial<Record<AnalysisFlag, number>>>;
+}
+
+/** @param base nanoseconds since the epoch that the life's times count from */
+export function toFigures(
+  lives: Lives,
+  life: number,
+  base: bigint,
+  addressAt = addressIn,
+): ConnectionFigures {
+  const { words, times } = lives;
+  const row = lives.row(life);
+  const timesRow = lives.timesRow(life);
+  const isLowClient = isLowTheClient(lives, life);
+  const isTcp = words[row + PROTOCOL] === 6;
+  const ports = words[row + PORTS]!;
+  const low: Endpoint = { address: addressAt(lives, life, LOW_ADDRESS), port: ports >>> 16 };
+  const high: Endpoint = { address: addressAt(lives, life, HIGH_ADDRESS), port: ports & 0xffff };
+  const fromClient = readDirection(lives, life, isLowClient);
+  const fromServer = readDirection(lives, life, !isLowClient);
+  const end: End = {
+    syn: words[row + SYN_NUMBER]!,
+    synAck: words[row + SYN_ACK_NUMBER]!,
+    handshakeAck: words[row + HANDSHAKE_ACK_NUMBER]!,
+    completeness: words[row + COMPLETENESS]!,
+    rst: words[row + RST_NUMBER]!,
+    isRstOfClient: ((words[row + MARKS]! & MARK_RST_OF_LOW) !== 0) === isLowClient,
+    isCloseCrossed: (words[row + MARKS]! & MARK_CLOSE_CROSSED) !== 0,
+  };
+  const analysis: Partial<Record<AnalysisFlag, number>> = {};
+  ANALYSIS_FLAGS.forEach((flag, index) => {
+    const found = words[row + COUNTS + index]!;
+    if (found > 0) analysis[flag] = found;
+  });
+  const state = stateOf(end, fromClient, fromServer);
+  const roundTripTime = times[timesRow + ROUND_TRIP]!;
+  return {
+    protocol: isTcp ? 'tcp' : 'udp',
+    client: isLowClient ? low : high,
+    server: isLowClient ? high : low,
+    state,
+    complete:
+      end.syn !== 0 &&
+      end.synAck !== 0 &&
+      end.handshakeAck !== 0 &&
+      fromClient.payload > 0 &&
+      fromServer.payload > 0 &&
+      (state === 'closed' || state === 'reset'),
+    handshake: {
+      ...(end.syn !== 0 && { syn: end.syn }),
+      ...(end.synAck !== 0 && { synAck: end.synAck }),
+      ...(end.handshakeAck !== 0 && { ack: end.handshakeAck }),
+    },
+    closedBy: closedBy(end, fromClient.fin, fromServer.fin),
+    oneSided: fromServer.packets === 0 ? 'to-server' : fromClient.packets === 0 ? 'to-client' : undefined,
+    isn: { client: isTcp ? fromClient.base : undefined, server: isTcp ? fromServer.base : undefined },
+    packets: { toServer: fromClient.packets, toClient: fromServer.packets },
+    bytes: { toServer: fromClient.bytes, toClient: fromServer.bytes },
+    payload: { toServer: fromClient.payload, toClient: fromServer.payload },
+    firstTime: base + BigInt(times[timesRow + FIRST_TIME]!),
+    lastTime: base + BigInt(times[timesRow + LAST_TIME]!),
+    ...(!Number.isNaN(roundTripTime) && { roundTripTime }),
+    completeness: end.completeness,
+    analysis,
+  };
+}
+
+/** Whether the lower endpoint is the client: by its SYN, or else by its port, or else because it was first. */
+export function isLowTheClient(lives: Lives, life: number): boolean {
+  const row = lives.row(life);
+  const ports = lives.words[row + PORTS]!;
+  const marks = lives.words[row + MARKS]!;
+  const [low, high] = [ports >>> 16, ports & 0xffff];
+  const isTcp = lives.words[row + PROTOCOL] === 6;
+  if (isTcp && (marks & MARK_CLIENT_KNOWN) === 0 && low !== high) return low > high;
+  return (marks & MARK_LOW_IS_CLIENT) !== 0;
+}
+
+/** Whether any packet of it was counted: what nobody could read to its end leaves nothing but a row. */
+export function isCounted(lives: Lives, life: number): boolean {
+  const row = lives.row(life);
+  return lives.words[row + FROM_LOW + PACKETS]! + lives.words[row + FROM_HIGH + PACKETS]! > 0;
+}
+
+function addressIn(lives: Lives, life: number, place: typeof LOW_ADDRESS | typeof HIGH_ADDRESS): string {
+  const { words } = lives;
+  const at = lives.row(life) + place;
+  if (words[lives.row(life) + VERSION] === 4) return fromWord(words[at]!);
+  return fromWords(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!);
+}
+
+interface DirectionFigures {
+  readonly packets: number;
+  readonly bytes: number;
+  readonly payload: number;
+  readonly base: number | undefined;
+  /** Packet number; 0 is none. */
+  readonly fin: number;
+}
+
+function readDirection(lives: Lives, life: number, isLow: boolean): DirectionFigures {
+  const { words, times } = lives;
+  const row = lives.row(life) + (isLow ? FROM_LOW : FROM_HIGH);
+  const timesRow = lives.timesRow(life) + (isLow ? TIMES_FROM_LOW : TIMES_FROM_HIGH);
+  return {
+    packets: words[row + PACKETS]!,
+    bytes: times[timesRow + BYTES]!,
+    payload: times[timesRow + PAYLOAD]!,
+    base: words[row + IS_BASE_KNOWN] === 1 ? words[row + BASE]! >>> 0 : undefined,
+    fin: words[row + FIN_NUMBER]!,
+  };
+}
+
+/** Packet numbers, 0 for none, and what else tells how it began and ended. */
+interface End {
+  readonly syn: number;
+  readonly synAck: number;
+  readonly handshakeAck: number;
+  readonly completeness: number;
+  readonly rst: number;
+  readonly isRstOfClient: boolean;
+  readonly isCloseCrossed: boolean;
+}
+
+function stateOf(end: End, fromClient: DirectionFigures, fromServer: DirectionFigures): ConnectionState {
+  if (fromServer.packets === 0) {
+    const isOnlySyn = end.completeness === 1 && fromClient.payload === 0 && end.rst === 0;
+    return isOnlySyn ? 'unanswered' : 'one-sided';
+  }
+  if (fromClient.packets === 0) return 'one-sided';
+  if (end.rst !== 0 && end.syn !== 0 && end.synAck === 0 && !end.isRstOfClient) return 'refused';
+  if (fromClient.fin !== 0 && fromServer.fin !== 0) return 'closed';
+  if (end.rst !== 0) return 'reset';
+  if (fromClient.fin !== 0 || fromServer.fin !== 0) return 'half-closed';
+  if (end.synAck !== 0 && fromClient.payload === 0 && fromServer.payload === 0) return 'handshake-only';
+  return 'established';
+}
+
+function closedBy(end: End, clientFin: number, serverFin: number): ClosedBy | undefined {
+  if (end.rst !== 0 && (clientFin === 0 || serverFin === 0))
+    return end.isRstOfClient ? 'reset-by-client' : 'reset-by-server';
+  if (clientFin === 0 && serverFin === 0) return undefined;
+  if (end.isCloseCrossed) return 'both';
+  return serverFin === 0 || (clientFin !== 0 && clientFin < serverFin) ? 'client' : 'server';
+}
