@@ -122,8 +122,9 @@ async function examineGuest(machine: Machine, sandbox: Promise<Outcome>): Promis
   const program = await which(UML.kernel, machine.path);
   if (program === undefined) return { found: false, works: false };
   const version = versionIn((await tryProgram([program, '--version'], machine.path)).output);
-  if (!(await sandbox).ok) return { found: true, works: true, version, detail: 'not tried: no sandbox' };
-  const { output } = await tryInside(`${UML.kernel} mem=1`, machine);
+  const { output } = (await sandbox).ok
+    ? await tryInside(`${UML.kernel} mem=1`, machine)
+    : await tryProgram([program, 'mem=1'], machine.path);
   if (output.includes('Too few physical memory'))
     return { found: true, works: true, version, detail: 'it starts' };
   return { found: true, works: false, version, detail: lastLine(output) };

@@ -6,6 +6,7 @@ import { ALWAYS, chooseKernel, FOR_UML, packageOf, type Choice } from '../../san
 import { examine, installMissing, type Findings } from '../../sandbox/doctor.ts';
 import { NEEDS, type Need } from '../../sandbox/needs.ts';
 import type { Topology } from '../../topology/types.ts';
+import { groupBy } from '../../verify/words.ts';
 import type { Cli } from '../context.ts';
 import { EXIT } from '../failure.ts';
 import { machineOf, needsOf } from '../kernel.ts';
@@ -58,6 +59,15 @@ function neededBy(need: Need, labs: readonly Lab[]): string[] {
   ];
 }
 
+/** Labs that fare alike share a row. */
+function labRows(labs: readonly Lab[], mark: (good: boolean) => string): string[][] {
+  const fate = ({ choice }: Lab) => ('kernel' in choice ? choice.why : choice.missing);
+  return [...groupBy(labs, fate)].map(([why, alike]) => [
+    `${mark('kernel' in alike[0]!.choice)} ${alike.map((lab) => lab.topology.name).join(', ')}`,
+    why,
+  ]);
+}
+
 /** Whether labs in a user-mode kernel have a kernel feature. */
 function inGuest(need: Need, findings: Findings): boolean {
   const what = NEEDS[need];
@@ -85,22 +95,19 @@ function doctorText(cli: Cli, { system, findings, labs }: Examined): string {
   };
   const kernelRow = (need: Need) => [
     NEEDS[need].title,
-    `${mark(findings[need].works)} ${findings[need].detail ?? ''}`,
+    mark(findings[need].works),
     mark(inGuest(need, findings)),
     users(need),
-  ];
-  const labRow = ({ topology, choice }: Lab) => [
-    `${mark('kernel' in choice)} ${topology.name}`,
-    'kernel' in choice ? choice.why : choice.missing,
+    findings[need].detail ?? '',
   ];
   const unable = labs.filter((lab) => 'missing' in lab.choice).length;
   const missing = missingPackages(findings);
-  const kernels = ['', "this machine's kernel", 'user-mode kernel', ''];
+  const kernels = ['', 'here', 'user-mode', 'needed by', "on this machine's kernel"];
   return (
     `${system}, ${cli.host.uid === 0 ? 'root' : `user ${cli.host.uid}`}\n` +
     `\nPrograms, their Debian packages, and what needs them\n${table(programs.map(programRow), '  ')}` +
     `\nWhat kernels can do, and what needs it\n${table([kernels, ...needs.filter(isKernel).map(kernelRow)], '  ')}` +
-    `\nLabs\n${table(labs.map(labRow), '  ')}\n` +
+    `\nLabs\n${table(labRows(labs, mark), '  ')}\n` +
     (unable === 0 ? 'All can run here.\n' : `${unable} of ${labs.length} cannot run here.\n`) +
     (missing.length === 0 ? '' : `lblab doctor --fix installs ${missing.join(' ')}\n`)
   );
