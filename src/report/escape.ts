@@ -71,3 +71,11 @@ export function forGithubMessage(text: string): string {
 export function forGithubProperty(text: string): string {
   return forGithubMessage(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
 }
+
+/** One line of JSON in which control characters beyond ASCII and bidirectional overrides are escaped too, which changes no value. */
+export function forJson(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufffe\uffff]/g,
+    (character) => `\\u${character.codePointAt(0)!.toString(16).padStart(4, '0')}`,
+  );
+}

@@ -1,6 +1,7 @@
 // Results as JSON documents, each with its schema's name and version.
 import { connections } from '../pcap/index.ts';
 import type { Check, Evidence } from '../verify/types.ts';
+import { forJson } from './escape.ts';
 import type { Judged, Reporter } from './types.ts';
 
 /** One lab's run, from topology to verdicts. */
@@ -70,7 +71,7 @@ function labDocument(result: LabResult) {
 
 /** The command's own document. */
 export const jsonReporter: Reporter = {
-  render: (_, { document }) => JSON.stringify(document()) + '\n',
+  render: (_, { document }) => forJson(document()) + '\n',
 };
 
 /** `lblab/run@1`. */

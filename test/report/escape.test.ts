@@ -8,6 +8,7 @@ import {
   clip,
   forGithubMessage,
   forGithubProperty,
+  forJson,
   forMarkdown,
   forTerminal,
   forXml,
@@ -147,6 +148,17 @@ describe("GitHub's workflow commands", () => {
       }),
     );
   });
+});
+
+test('JSON has the same value, and nothing that a terminal acts on', () => {
+  fc.assert(
+    fc.property(anyText, (text) => {
+      const json = forJson({ text });
+      expect(JSON.parse(json)).toEqual({ text });
+      // eslint-disable-next-line no-control-regex
+      expect(json).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]|[\ud800-\udfff]/u);
+    }),
+  );
 });
 
 test('what is clipped says how much is left out', () => {

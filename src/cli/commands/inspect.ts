@@ -1,5 +1,6 @@
 // `lblab inspect`: what is in captures, anybody's. Needs no lab, no root and no Linux.
 import { interruption } from '../../lab/lab.ts';
+import { forJson } from '../../report/escape.ts';
 import { inspectDocument, inspectText, type InspectedCapture } from '../../report/inspect.ts';
 import { twinsText } from '../../report/twins.ts';
 import { allowance, readInspected } from '../captures.ts';
@@ -50,7 +51,7 @@ export async function inspect(cli: Cli, paths: string[], options: Options): Prom
   const limit = (standard: number) =>
     options.limit === undefined ? standard : options.limit === 0 ? Number.POSITIVE_INFINITY : options.limit;
   if (cli.json) {
-    cli.out(JSON.stringify(inspectDocument(chosen, limit(Number.POSITIVE_INFINITY))) + '\n');
+    cli.out(forJson(inspectDocument(chosen, limit(Number.POSITIVE_INFINITY))) + '\n');
     return EXIT.ok;
   }
   const text = inspectText(chosen, {
