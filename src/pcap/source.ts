@@ -1,14 +1,18 @@
 // Where a capture's bytes come from: a file, bytes in memory, or a stream; any of them gzip-compressed (RFC 1952).
-// Feeds them to a CaptureParser through two buffers of fixed size, so that a file of any length takes the same memory
-// and the next piece is read while this one is parsed.
+// Feeds them to a CaptureParser through one buffer of fixed size, so that a file of any length takes the same memory.
+import { readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
 import type { CaptureParser } from './file.ts';
 import { MAXIMUM_RECORD, NotACaptureError } from './file.ts';
 
 export type CaptureSource = string | Uint8Array | AsyncIterable<Uint8Array>;
 
-const CHUNK = 2 * 1024 * 1024;
+/** Small enough to stay in a processor's own cache between being read and being parsed. */
+const CHUNK = 256 * 1024;
+/** After so many chunks of a file other things get their turn: timers, signals, the display. */
+const CHUNKS_A_TURN = 32;
 
 /** Puts up to `length` bytes into `buffer` at `offset` and says how many; 0 at the end. */
 type Read = (buffer: Uint8Array, offset: number, length: number) => Promise<number>;
@@ -23,39 +27,33 @@ export async function feed(source: CaptureSource, parser: CaptureParser): Promis
     return;
   }
   await using file = await open(source, 'r');
-  await pump(
-    async (buffer, offset, length) => (await file.read(buffer, offset, length, null)).bytesRead,
-    parser,
-  );
+  // A regular file is read on this thread: handing each piece over from another costs more than reading it.
+  const isRegular = (await file.stat()).isFile();
+  let chunks = 0;
+  await pump(async (buffer, offset, length) => {
+    if (!isRegular) return (await file.read(buffer, offset, length, null)).bytesRead;
+    if (++chunks % CHUNKS_A_TURN === 0) await setImmediate();
+    return readSync(file.fd, buffer, offset, length, null);
+  }, parser);
 }
 
 async function pump(read: Read, parser: CaptureParser): Promise<void> {
-  // What is left of a record at the end of one piece is copied to just before the next.
-  let current = new Uint8Array(MAXIMUM_RECORD + CHUNK);
-  let filled = await fill(read, current, MAXIMUM_RECORD, 2);
-  if (filled >= 2 && current[MAXIMUM_RECORD] === 0x1f && current[MAXIMUM_RECORD + 1] === 0x8b) {
-    await pumpGzip(current.slice(MAXIMUM_RECORD, MAXIMUM_RECORD + filled), read, parser);
+  const buffer = new Uint8Array(MAXIMUM_RECORD + CHUNK);
+  let filled = await fill(read, buffer, MAXIMUM_RECORD, 2);
+  if (filled >= 2 && buffer[MAXIMUM_RECORD] === 0x1f && buffer[MAXIMUM_RECORD + 1] === 0x8b) {
+    await pumpGzip(buffer.slice(MAXIMUM_RECORD, MAXIMUM_RECORD + filled), read, parser);
     return;
   }
-  let other = new Uint8Array(MAXIMUM_RECORD + CHUNK);
   let start = MAXIMUM_RECORD;
-  while (!parser.stopped) {
+  while (filled > 0 && !parser.stopped) {
     const end = MAXIMUM_RECORD + filled;
-    const next = filled === 0 ? undefined : read(other, MAXIMUM_RECORD, CHUNK);
-    try {
-      start = parser.parse(current, start, end);
-    } finally {
-      filled = (await next) ?? 0;
-    }
-    if (filled === 0) {
-      parser.finish(current, start, end);
-      return;
-    }
-    const left = end - start;
-    other.set(current.subarray(start, end), MAXIMUM_RECORD - left);
-    start = MAXIMUM_RECORD - left;
-    [current, other] = [other, current];
+    start = parser.parse(buffer, start, end);
+    // What is left of a record goes to just before the next piece.
+    buffer.copyWithin(MAXIMUM_RECORD - (end - start), start, end);
+    start = MAXIMUM_RECORD - (end - start);
+    filled = await read(buffer, MAXIMUM_RECORD, CHUNK);
   }
+  parser.finish(buffer, start, MAXIMUM_RECORD);
 }
 
 /** Reads until there are at least `least` bytes or no more. */
