@@ -7,10 +7,15 @@ import { addressPort } from '../topology/address.ts';
 import { vipBeside } from './vip.ts';
 import { NOTHING, type BalancingMethod, type NodeSteps, type Setting } from './types.ts';
 
-/** nginx's own defaults point into /var; in the node's folder they need no privilege and leave nothing. */
-export const NGINX_PATHS = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-  (kind) => `${kind}_temp_path temp/${kind};`,
-);
+/**
+ * Where nginx puts what does not fit its memory: its own defaults point into /var. In the node's folder they need no privilege and leave nothing;
+ * but a user-mode kernel's root may not give away a file of the machine's, as nginx wants to, so there they go into the guest's own /tmp.
+ */
+export function nginxPaths(node: string, kernel: Setting['kernel']): string[] {
+  return ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (kind) => `${kind}_temp_path ${kernel === 'uml' ? `/tmp/${node}-${kind}` : `temp/${kind}`};`,
+  );
+}
 
 function block(head: string, body: readonly string[]): string[] {
   return [`${head} {`, ...body.map((line) => `    ${line}`), '}'];
@@ -65,7 +70,10 @@ function virtualServer(name: string, balancer: Balancer, service: VirtualService
 }
 
 /** The nginx.conf of the balancer; the user's own when the topology gives one. */
-export function nginxConf(balancer: Balancer, stream: boolean): string {
+export function nginxConf(
+  { balancer, kernel }: Pick<Setting, 'balancer' | 'kernel'>,
+  stream: boolean,
+): string {
   if (balancer.nginx.conf !== undefined) return balancer.nginx.conf;
   const nameOf = (index: number) =>
     index === 0 ? balancer.nginx.upstream : `${balancer.nginx.upstream}_${index + 1}`;
@@ -96,7 +104,7 @@ export function nginxConf(balancer: Balancer, stream: boolean): string {
     ...head,
     ...block('http', [
       'access_log access.log;',
-      ...NGINX_PATHS,
+      ...nginxPaths(balancer.node, kernel),
       ...balancer.nginx.http,
       ...balancer.services.flatMap((service, index) => [
         ...upstream(nameOf(index), balancer, service),
@@ -133,7 +141,7 @@ function nginxSteps(stream: boolean) {
       ? 'nginx passes bytes on, without reading HTTP'
       : 'nginx takes requests and hands them to the backends in turn';
     return {
-      before: [...vipBeside(setting), nodeFile(node, 'nginx.conf', nginxConf(balancer, stream), reason)],
+      before: [...vipBeside(setting), nodeFile(node, 'nginx.conf', nginxConf(setting, stream), reason)],
       services: [nginxService(node, `${node}.nginx`, balancer.services[0]!.port, 'The balancer')],
     };
   };

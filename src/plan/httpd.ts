@@ -1,5 +1,5 @@
 // The web servers that lblab configures on backends: each answers every path with its node's name, and logs who asked.
-import { NGINX_PATHS, nginxService } from '../balancers/nginx.ts';
+import { nginxPaths, nginxService } from '../balancers/nginx.ts';
 import type { Httpd, Node } from '../topology/types.ts';
 import { nodeFolder } from './names.ts';
 import { nodeFile } from './steps.ts';
@@ -31,7 +31,7 @@ function apacheConf(node: string, httpd: Httpd): string {
   ].join('\n');
 }
 
-function nginxHttpdConf(httpd: Httpd, ipv6: boolean): string {
+function nginxHttpdConf(node: string, httpd: Httpd, ipv6: boolean, kernel: 'host' | 'uml'): string {
   return [
     'worker_processes 1;',
     'pid nginx.pid;',
@@ -40,7 +40,7 @@ function nginxHttpdConf(httpd: Httpd, ipv6: boolean): string {
     'http {',
     `    log_format peer '$remote_addr:$remote_port "$request" $status';`,
     '    access_log access.log peer;',
-    ...NGINX_PATHS.map((line) => `    ${line}`),
+    ...nginxPaths(node, kernel).map((line) => `    ${line}`),
     '    server {',
     ...httpd.ports.map((port) => `        listen ${port};`),
     ...(ipv6 ? httpd.ports.map((port) => `        listen [::]:${port};`) : []),
@@ -53,7 +53,7 @@ function nginxHttpdConf(httpd: Httpd, ipv6: boolean): string {
 }
 
 /** Files and the service that make a node answer HTTP. */
-export function httpdSteps(node: Node, httpd: Httpd): Step[] {
+export function httpdSteps(node: Node, httpd: Httpd, kernel: 'host' | 'uml'): Step[] {
   const folder = nodeFolder(node.name);
   const file = (path: string, content: string, reason: string) => nodeFile(node.name, path, content, reason);
   const page = file('html/index.html', `${node.name}\n`, 'The page that tells which backend answered');
@@ -62,7 +62,7 @@ export function httpdSteps(node: Node, httpd: Httpd): Step[] {
   if (httpd.server === 'nginx') {
     return [
       page,
-      file('nginx.conf', nginxHttpdConf(httpd, ipv6), 'nginx as a web server'),
+      file('nginx.conf', nginxHttpdConf(node.name, httpd, ipv6, kernel), 'nginx as a web server'),
       nginxService(node.name, `${node.name}.httpd`, port, 'The web server'),
     ];
   }

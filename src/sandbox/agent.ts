@@ -1,8 +1,9 @@
 // The process inside a sandbox that does what the command line asks for. It is its own program (dist/agent.js) with three parts:
 //   host     in a sandbox on this machine's kernel: takes requests and runs them
-//   keeper   in front of a user-mode kernel: starts the kernel and passes requests on to the guest
+//   keeper   in front of a user-mode kernel: starts the kernel and passes requests on to the guest; a `lone-keeper` has no walls around it
 //   guest    in the user-mode kernel, at the other end of its serial line
 // Until the lab is committed as up, the end of the control socket (descriptor 3) is the end of the sandbox.
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { constants, mkdirSync, openSync, symlinkSync } from 'node:fs';
 import { ReadStream, WriteStream } from 'node:tty';
 import { createServer, Socket } from 'node:net';
@@ -228,13 +229,21 @@ function host(socketPath: string): void {
 }
 
 /** `argv` is the user-mode kernel and its parameters, whose first serial line is on its descriptors 3 and 4. */
-async function keeper(socketPath: string, consolePath: string, argv: readonly string[]): Promise<void> {
-  const { spawn, spawnSync } = await import('node:child_process');
+function keeper(
+  socketPath: string,
+  consolePath: string,
+  argv: readonly string[],
+  alone: boolean,
+): void {
   const console = openSync(consolePath, 'w', 0o644);
   // With a randomised address space the kernel counts the gap before its heap, up to a gigabyte, as memory. Some containers forbid the
   // personality(2) that turns it off; then the guest is only larger.
   const fixed = spawnSync('setarch', ['-R', 'true']).status === 0 ? ['setarch', '-R', ...argv] : argv;
-  const guest = spawn(fixed[0]!, fixed.slice(1), { stdio: ['ignore', console, console, 'pipe', 'pipe'] });
+  const guest = spawn(fixed[0]!, fixed.slice(1), {
+    stdio: ['ignore', console, console, 'pipe', 'pipe'],
+    detached: alone,
+  });
+  if (alone) watch(guest);
   const [fromCommand, toCommand] = [guest.stdio[4] as Socket, guest.stdio[3] as Socket];
   const front = new Front(socketPath, ({ channel, id, message }, data) => {
     toCommand.write(encode({ channel, id, message }, data));
@@ -246,6 +255,26 @@ async function keeper(socketPath: string, consolePath: string, argv: readonly st
   for (const line of [fromCommand, toCommand]) line.on('error', () => {});
   guest.once('error', end);
   guest.once('exit', end);
+}
+
+/**
+ * Without a pid namespace to end, the kernel's processes are ended as their process group: by this process when it ends, and by a shell that
+ * waits for its end should it be killed.
+ */
+function watch(kernel: ChildProcess): void {
+  const group = String(kernel.pid);
+  const watcher = spawn('sh', ['-c', 'read -r _; kill -KILL -- "-$1"', 'sh', group], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  watcher.unref();
+  process.once('exit', () => {
+    try {
+      process.kill(-kernel.pid!, 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
+  });
 }
 
 function guest(line: string, netnsFolder: string): void {
@@ -270,6 +299,7 @@ const [part, ...rest] = process.argv.slice(2);
 process.on('SIGPIPE', () => {});
 process.on('SIGHUP', () => {});
 if (part === 'host') host(rest[0]!);
-else if (part === 'keeper') await keeper(rest[0]!, rest[1]!, rest.slice(2));
+else if (part === 'keeper' || part === 'lone-keeper')
+  keeper(rest[0]!, rest[1]!, rest.slice(2), part === 'lone-keeper');
 else if (part === 'guest') guest(rest[0]!, rest[1]!);
 else throw new Error(`unknown part ${part}`);

@@ -213,6 +213,14 @@ export async function chooseKernel(
   const onUml = wanted === 'host' ? [] : await unmet('uml', needs, judge);
   if ([...onHost, ...onUml].includes('kernel:namespaces')) {
     const reason = await obstacle(machine);
+    // A user-mode kernel starts all the same. What its root may write is then what the user may.
+    const others = onUml.filter((need) => need !== 'kernel:namespaces' && need !== 'bwrap');
+    if (wanted !== 'host' && others.length === 0 && reason !== undefined) {
+      return {
+        kernel: 'uml',
+        why: `on ${TITLES.uml}, with no walls around it: ${reason.what}; ${reason.remedy}`,
+      };
+    }
     return { missing: reason === undefined ? 'no sandbox starts here' : `${reason.what}; ${reason.remedy}` };
   }
   if (wanted !== 'auto') {

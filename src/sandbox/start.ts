@@ -6,6 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { obstacle } from './choose.ts';
 import { SandboxClient, SandboxError } from './client.ts';
 import { enclose, foldersOf, hidden, type Walls } from './enclosure.ts';
 
@@ -67,11 +68,14 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
     hosts: files.hosts,
     path: options.path,
   };
+  // A user-mode kernel runs where no namespaces may be made, too: without walls, as choose.ts says to the user.
+  const machine = { uid: options.uid, gid: options.gid, path: options.path, proc: '/proc' };
+  const bare = options.kernel === 'uml' && (await obstacle(machine)) !== undefined;
   const inner =
     options.kernel === 'host'
       ? [process.execPath, AGENT, 'host', files.socket]
-      : await umlKeeper(options, walls);
-  const argv = enclose(walls, inner);
+      : await umlKeeper(options, walls, bare);
+  const argv = bare ? inner : enclose(walls, inner);
   await writeFile(files.log, '');
   const log = openSync(files.log, 'a');
   const child = spawn(argv[0]!, argv.slice(1), {
@@ -88,7 +92,9 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   });
   const control = child.stdio[3] as unknown as Socket;
   const client = new SandboxClient(control);
-  const pid = firstPid(child.stdio[4] as unknown as Socket);
+  const info = child.stdio[4] as unknown as Socket;
+  const pid = bare ? child.pid! : firstPid(info);
+  if (bare) info.destroy();
   const limit = new AbortController();
   const late = new Promise<string>((resolve) => {
     const timer = setTimeout(
@@ -118,7 +124,7 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
 }
 
 /** Loaded only when needed: most sandboxes are on this machine's kernel. */
-async function umlKeeper(options: StartOptions, walls: Walls): Promise<string[]> {
+async function umlKeeper(options: StartOptions, walls: Walls, bare: boolean): Promise<string[]> {
   const { prepareGuest } = await import('./uml.ts');
   const files = sandboxFiles(options.dir);
   const kernel = await prepareGuest({
@@ -129,8 +135,9 @@ async function umlKeeper(options: StartOptions, walls: Walls): Promise<string[]>
     visible: hidden([...walls.visible, walls.dir]).filter((path) => path !== walls.dir),
     memory: options.memory,
     cpu: options.cpu,
+    ...(bare && { hosts: files.hosts }),
   });
-  return [process.execPath, AGENT, 'keeper', files.socket, files.console, ...kernel];
+  return [process.execPath, AGENT, bare ? 'lone-keeper' : 'keeper', files.socket, files.console, ...kernel];
 }
 
 /** The last lines that the sandbox's own programs wrote, to put behind an error. */

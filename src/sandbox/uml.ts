@@ -16,6 +16,8 @@ export interface Guest {
   /** MiB. */
   readonly memory: number;
   readonly cpu: number;
+  /** Set where there are no walls: the file that takes the place of /etc/hosts, which the guest has to put there itself. */
+  readonly hosts?: string;
 }
 
 /** Debian's user-mode-linux. */
@@ -34,7 +36,12 @@ const field = (text: string) =>
 /** Writes what the guest boots with into the lab's folder, and gives the argv that starts it, serial line on descriptors 3 and 4. */
 export async function prepareGuest(guest: Guest): Promise<string[]> {
   const own = join(guest.dir, 'guest');
-  await mkdir(join(own, 'lib'), { recursive: true });
+  // Its memory is a file there; inside walls /tmp is private.
+  const temporary = guest.hosts === undefined ? '/tmp' : join(own, 'memory');
+  await Promise.all([
+    mkdir(join(own, 'lib'), { recursive: true }),
+    mkdir(join(own, 'memory'), { recursive: true }),
+  ]);
   const hostfs = (path: string, options: string) =>
     `none ${field(path)} hostfs ${options},X-mount.mkdir,${field(path)} 0 0`;
   await Promise.all([
@@ -54,6 +61,7 @@ export async function prepareGuest(guest: Guest): Promise<string[]> {
         'shm /dev/shm tmpfs mode=1777,X-mount.mkdir 0 0',
         ...guest.visible.map((path) => hostfs(path, 'ro')),
         hostfs(guest.dir, 'rw'),
+        ...(guest.hosts === undefined ? [] : [`${field(guest.hosts)} /etc/hosts none bind 0 0`]),
         '',
       ].join('\n'),
     ),
@@ -76,12 +84,12 @@ export async function prepareGuest(guest: Guest): Promise<string[]> {
     ),
   ]);
   return [
-    ...['taskset', '-c', String(guest.cpu)],
+    ...['env', `TMPDIR=${temporary}`, 'taskset', '-c', String(guest.cpu)],
     UML.kernel,
     ...['root=/dev/root', 'rootfstype=hostfs', 'rootflags=/', 'ro', 'quiet'],
     `mem=${guest.memory}M`,
     `initcall_blacklist=${SKIPPED.join(',')}`,
-    'uml_dir=/tmp/',
+    `uml_dir=${temporary}/`,
     ...['con=null', 'con0=null,fd:1', 'ssl=null', 'ssl0=fd:3,fd:4'],
     // Setuid mount(8) in a user namespace would become nobody; without new privileges it stays the guest's root.
     ...['init=/usr/bin/setpriv', '--', '--no-new-privs', join(own, 'init')],

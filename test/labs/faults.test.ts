@@ -258,3 +258,66 @@ describe('a disk that is full', () => {
     },
   );
 });
+
+describe.skipIf(process.getuid!() !== 0)('a machine (made as root) that', () => {
+  const run = async (who: Place, argv: string[]) => {
+    const child = spawn(argv[0]!, argv.slice(1), {
+      cwd: who.cwd,
+      env: who.env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stderr = '';
+    let stdout = '';
+    child.stdout.on('data', (chunk) => (stdout += String(chunk)));
+    child.stderr.on('data', (chunk) => (stderr += String(chunk)));
+    const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+    return { code, stdout, stderr };
+  };
+
+  it('has a small /dev/shm where nothing may be executed runs a user-mode kernel all the same', async () => {
+    const script = 'mount -t tmpfs -o size=64m,noexec shm /dev/shm; exec "$@"';
+    const argv = here.argv(['run', 'nat', '--kernel', 'uml']);
+    const { code, stdout } = await run(here, ['unshare', '-m', 'sh', '-c', script, 'sh', ...argv]);
+    expect(stdout).toContain('verified: ');
+    expect(code).toBe(0);
+  }, 60_000);
+
+  it('forbids user namespaces runs a user-mode kernel without walls, says so, and nothing outlives it', async () => {
+    const plain = await place('plain');
+    // In a user namespace in which no further one may be made, and without capabilities.
+    const script =
+      'echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --ambient-caps=-all --inh-caps=-all --bounding-set=-all -- "$@"';
+    const confined = async (args: string[]) => {
+      const argv = plain.argv(args);
+      const program = argv.indexOf('--') + 1;
+      const unshare = ['unshare', '-U', '--map-user=1000', '--keep-caps', 'sh', '-c', script, 'sh'];
+      return run(plain, [...argv.slice(0, program), ...unshare, ...argv.slice(program)]);
+    };
+    try {
+      const { code, stdout, stderr } = await confined(['run', 'nat']);
+      expect(stderr).toContain(
+        'on a user-mode kernel, with no walls around it: a plain user may not make user namespaces here',
+      );
+      expect(stdout).toContain('verified: ');
+      expect(code).toBe(0);
+      for (const victim of ['lone-keeper', 'linux.uml root=']) {
+        expect((await confined(['up', 'nat'])).code).toBe(0);
+        const all = await processesOf(plain.state);
+        const lines = await Promise.all(
+          all.map(async (pid) => readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '')),
+        );
+        const chosen = lines.findIndex((line) =>
+          victim === 'lone-keeper' ? line.includes(victim) : line.startsWith('linux.uml'),
+        );
+        process.kill(all[chosen]!, 'SIGKILL');
+        await until(
+          async () => processesOf(plain.state),
+          (pids) => pids.length === 0,
+        );
+        await confined(['down', 'nat']);
+      }
+    } finally {
+      await plain.remove();
+    }
+  }, 120_000);
+});
