@@ -1,8 +1,8 @@
 // Tries things out where labs live: runs a short program inside a sandbox's walls and tells what stood in its way. What it makes there goes
 // with the walls; the machine keeps nothing of it, but for modules that its kernel loaded.
-import { spawn } from 'node:child_process';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
 import { enclose } from './enclosure.ts';
 
 export interface Trier {
@@ -42,24 +42,18 @@ export async function tryInside(script: string, trier: Trier): Promise<Outcome> 
 }
 
 async function run(argv: readonly string[], path: string): Promise<Outcome> {
-  const child = spawn(argv[0]!, argv.slice(1), {
+  const { failed, timedOut, all, shortMessage, exitCode } = await execa(argv[0]!, argv.slice(1), {
     env: { PATH: path, LC_ALL: 'C' },
+    extendEnv: false,
     // The walls tell the pid of their first process on descriptor 4.
     stdio: ['ignore', 'pipe', 'pipe', 'ignore', 'pipe'],
+    all: true,
+    reject: false,
     timeout: LIMIT * 1000,
     killSignal: 'SIGKILL',
+    maxBuffer: 64 * 1024,
   });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream!.setEncoding('utf8').on('data', (text: string) => {
-      if (output.length < 64 * 1024) output += text;
-    });
-  }
-  return new Promise((resolve) => {
-    child.once('error', (error) => resolve({ ok: false, output: error.message }));
-    child.once('close', (code) => {
-      const late = child.killed ? `\nno answer within ${LIMIT} s` : '';
-      resolve({ ok: code === 0, output: (output + late).trim() });
-    });
-  });
+  const late = timedOut ? `\nno answer within ${LIMIT} s` : '';
+  const words = exitCode === undefined && !timedOut ? shortMessage : all;
+  return { ok: !failed, output: `${words}${late}`.trim() };
 }
