@@ -1,5 +1,6 @@
 // The balancing methods, one file each.
 import type { Method } from '../topology/types.ts';
+import { dns } from './dns.ts';
 import { ipvsDsr } from './ipvs-dsr.ts';
 import { ipvsFullnat } from './ipvs-fullnat.ts';
 import { ipvsNat } from './ipvs-nat.ts';
@@ -17,6 +18,7 @@ const METHODS: Readonly<Record<Method, BalancingMethod>> = {
   'ipvs-tun': ipvsTun,
   'nft-nat': nftNat,
   'nft-dsr': nftDsr,
+  dns,
 };
 
 export function methodOf(method: Method): BalancingMethod {

@@ -50,3 +50,21 @@ export const CONCURRENCY = new Option(
 ).argParser(integer(1, 300));
 
 export const LAB = new Option('-l, --lab <lab>', 'the lab, when more than one is up').argParser(labName);
+
+/** Requests a second, such as 50/s; a bare number is the same. */
+export function perSecond(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(?:\/s)?$/.exec(text);
+  const value = match ? Number(match[1]) : 0;
+  if (value < 0.01 || value > 10_000)
+    throw new InvalidArgumentError('give a rate such as 50/s, 10000/s at most');
+  return value;
+}
+
+export const RATE = new Option(
+  '--rate <rate>',
+  "requests a second of each client, such as 50/s, whether or not those before are answered (default: the topology's, or one after the other)",
+).argParser(perSecond);
+
+export const FOR = new Option('--for <time>', 'with a rate: how long requests go on, such as 10s').argParser(
+  seconds,
+);

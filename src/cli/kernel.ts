@@ -14,7 +14,9 @@ export function machineOf(cli: Cli): Machine {
 /** What a topology needs beyond what every lab does. */
 export function needsOf(topology: Topology): Need[] {
   const method = topology.balancer === undefined ? [] : methodOf(topology.balancer.method).needs;
-  const shaped = topology.nodes.some((node) => node.interfaces.some((link) => link.link !== undefined));
+  const shaped =
+    topology.nodes.some((node) => node.interfaces.some((link) => link.link !== undefined)) ||
+    topology.faults?.some(({ kind }) => kind === 'delay' || kind === 'loss') === true;
   const servers = topology.nodes.flatMap((node) => node.httpd?.server ?? []);
   return [
     ...new Set<Need>([

@@ -1,6 +1,6 @@
 // The commands on a lab that is up: their options, examples, and how `exec` tells its own options from those of the command it runs.
 import { Option } from 'commander';
-import { collect, CONCURRENCY, LAB, labName, REQUESTS, seconds } from './arguments.ts';
+import { collect, CONCURRENCY, FOR, LAB, labName, RATE, REQUESTS, seconds } from './arguments.ts';
 import { REPORT } from './reports.ts';
 import type { Define, Register } from './program.ts';
 
@@ -70,11 +70,14 @@ export function defineLabCommands(command: Define, act: Register): void {
     'request',
     "send the client's requests: who answered, how long it took; exit code 1 when one failed",
     `  lblab request
-  lblab request l7 -n 100 -c 8`,
+  lblab request l7 -n 100 -c 8
+  lblab request --rate 50/s --for 10s`,
   )
     .argument('[lab]', 'the lab, when more than one is up', labName)
     .addOption(REQUESTS)
     .addOption(CONCURRENCY)
+    .addOption(RATE)
+    .addOption(FOR)
     .action(act(async () => (await import('./commands/request.ts')).request));
 
   command(
@@ -89,6 +92,7 @@ export function defineLabCommands(command: Define, act: Register): void {
     .argument('[lab]', 'the lab, when more than one is up', labName)
     .addOption(REQUESTS)
     .addOption(CONCURRENCY)
+    .addOption(RATE)
     .option('-o, --output <folder>', 'folder for the captures (default: captures/LAB)')
     .addOption(
       new Option(
@@ -98,7 +102,9 @@ export function defineLabCommands(command: Define, act: Register): void {
     )
     .option('--filter <filter>', "a pcap-filter(7) expression in place of the points' own")
     .addOption(
-      new Option('--for <time>', 'capture for so long; without -n nothing is sent').argParser(seconds),
+      new Option('--for <time>', 'capture for so long; without -n or --rate nothing is sent').argParser(
+        seconds,
+      ),
     )
     .option('--no-traffic', 'send nothing; capture until --for is over, or Ctrl-C')
     .option(

@@ -1,7 +1,8 @@
 // The commands, their options and examples; which file carries each out; and what an error becomes. Files are loaded when called.
 import { setMaxListeners } from 'node:events';
 import { Command, CommanderError, Option } from 'commander';
-import { CONCURRENCY, labName, REQUESTS, seconds } from './arguments.ts';
+import { CONCURRENCY, FOR, labName, RATE, REQUESTS, seconds } from './arguments.ts';
+import { defineFaultCommands } from './fault-commands.ts';
 import { defineFileCommands } from './file-commands.ts';
 import { defineInspect } from './inspect-command.ts';
 import { defineLabCommands, keepCommandWhole } from './lab-commands.ts';
@@ -134,6 +135,8 @@ function define(program: Command, version: string, act: Register): void {
     .argument('[topology...]', 'topologies that ship, or files')
     .addOption(REQUESTS)
     .addOption(CONCURRENCY)
+    .addOption(RATE)
+    .addOption(FOR)
     .option('-o, --output <folder>', 'folder for the captures (default: captures/LAB)')
     .addOption(REPORT)
     .action(act(async () => (await import('./commands/run.ts')).run));
@@ -160,6 +163,7 @@ function define(program: Command, version: string, act: Register): void {
     .action(act(async () => (await import('./commands/down.ts')).down));
 
   defineLabCommands(command, act);
+  defineFaultCommands(command, act);
   defineInspect(command, act);
   definePictures(command, act);
   defineFileCommands(program, command, act);

@@ -14,7 +14,7 @@ export const SHIPPED = fileURLToPath(
 
 /** Names of the topologies that ship, in the order an article reader meets them. */
 export async function shippedNames(): Promise<string[]> {
-  const order = ['l7', 'l7-sticky', 'nat', 'fullnat', 'dsr', 'dsr-article', 'tun'];
+  const order = ['dnsrr', 'l7', 'l7-sticky', 'nat', 'fullnat', 'dsr', 'dsr-article', 'tun'];
   const names = (await readdir(SHIPPED))
     .filter((name) => name.endsWith('.yaml'))
     .map((name) => basename(name, '.yaml'));

@@ -3,13 +3,16 @@
 import { copyFile, mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { LabError } from './folders.ts';
-import { readSaved } from './saved.ts';
+import { readFaults, readSaved } from './saved.ts';
 import { NotACaptureError, readCapture } from '../pcap/index.ts';
 import type { Topology } from '../topology/types.ts';
 import type { CapturedPoint, Evidence, RequestRecord } from '../verify/types.ts';
 
 /** Bytes at the start of an answer that may name its backend. */
 const NAME_BYTES = 64;
+
+/** The faults of a round, in its folder. */
+export const FAULTS_FILE = 'faults.json';
 
 /** Where a log stood when the round began, by path relative to the folder. */
 export type Offsets = ReadonlyMap<string, number>;
@@ -37,9 +40,12 @@ interface CurlRecord {
   readonly http_code: number;
   readonly local_port: number;
   readonly time_total: number;
-  readonly urlnum: number;
+  readonly remote_ip?: string;
   /** Ours: the backend that answered, kept when the answers themselves are not. */
   readonly lblab_backend?: string;
+  /** Ours, from clients that keep a rate: the request's number, and seconds since the epoch when it began. */
+  readonly lblab_number?: number;
+  readonly lblab_started?: number;
 }
 
 /** A client's records. A last line that its curl did not finish is none. */
@@ -71,12 +77,14 @@ async function clientLog(dir: string, client: string, nodes: ReadonlySet<string>
         (ANSWER.test(file) ? (await firstBytes(join(dir, file))).split('\n')[0]!.trim() : '');
       return {
         client,
-        number: Number(/\/(\d+)$/.exec(file)?.[1] ?? index + 1),
+        number: record.lblab_number ?? Number(/\/(\d+)$/.exec(file)?.[1] ?? index + 1),
         localPort: Math.max(0, record.local_port),
         status: record.http_code,
         seconds: record.time_total,
         ...(nodes.has(name) && record.http_code > 0 && { backend: name }),
         ...(record.exitcode !== 0 && { error: record.errormsg ?? `curl exit code ${record.exitcode}` }),
+        ...(record.lblab_started !== undefined && { began: record.lblab_started }),
+        ...(record.remote_ip && record.lblab_started !== undefined && { address: record.remote_ip }),
       };
     }),
   );
@@ -181,7 +189,8 @@ export async function readEvidence(
   offsets: Offsets = new Map(),
 ): Promise<Evidence> {
   const tableNames = await readdir(join(dir, 'tables')).catch(() => []);
-  const [points, requests, logs, tables] = await Promise.all([
+  const [faults, points, requests, logs, tables] = await Promise.all([
+    readText(join(dir, FAULTS_FILE)),
     Promise.all(topology.captures.map(async (point) => readPoint(dir, point))),
     readRequests(dir, topology),
     Promise.all(
@@ -203,6 +212,7 @@ export async function readEvidence(
     ...(requests && { requests }),
     ...(accessLogs.size > 0 && { accessLogs }),
     ...(tables.length > 0 && { tables: new Map(tables) }),
+    ...(faults !== undefined && { faults: readFaults(faults, join(dir, FAULTS_FILE)) }),
   };
 }
 
@@ -231,7 +241,7 @@ export async function saveEvidence(from: string, to: string, evidence: Evidence)
   if (earlier !== undefined) {
     const pcaps = earlier.captures.flatMap((point) => [`${point.name}.pcap`, `${point.name}.log`]);
     await Promise.all(
-      ['requests', 'tables', 'nodes', ...pcaps].map(async (name) =>
+      ['requests', 'tables', 'nodes', FAULTS_FILE, ...pcaps].map(async (name) =>
         rm(join(to, name), { recursive: true, force: true }),
       ),
     );
@@ -248,7 +258,8 @@ export async function saveEvidence(from: string, to: string, evidence: Evidence)
       .filter((node) => evidence.requests?.some((request) => request.client === node.name) === true)
       .map(async (node) => {
         const named = (await curlRecords(from, node.name)).map((record) => {
-          const backend = backendOf.get((record.filename_effective ?? '').replace(/^requests\//, ''));
+          const number = record.lblab_number ?? (record.filename_effective ?? '').replace(/^.*\//, '');
+          const backend = backendOf.get(`${node.name}/${number}`);
           return (
             JSON.stringify(backend === undefined ? record : { ...record, lblab_backend: backend }) + '\n'
           );
@@ -259,6 +270,9 @@ export async function saveEvidence(from: string, to: string, evidence: Evidence)
       write(`nodes/${node}/access.log`, lines.map((line) => line + '\n').join('')),
     ),
     ...[...(evidence.tables ?? [])].map(async ([name, text]) => write(`tables/${name}.txt`, text)),
+    ...(evidence.faults === undefined
+      ? []
+      : [write(FAULTS_FILE, `${JSON.stringify(evidence.faults, null, 1)}\n`)]),
     write('topology.json', JSON.stringify(topology, null, 1) + '\n'),
   ]);
 }

@@ -24,6 +24,17 @@ export interface Context {
   readonly onStep?: (event: StepEvent) => void;
 }
 
+/** What steps are carried out with in a lab that runs. */
+export function contextOf(lab: {
+  readonly client: SandboxClient;
+  readonly name: string;
+  readonly dir: string;
+  readonly timeout: number;
+  readonly onStep?: (event: StepEvent) => void;
+}): Context {
+  return { client: lab.client, lab: lab.name, dir: lab.dir, timeout: lab.timeout, onStep: lab.onStep };
+}
+
 /** A step that failed, with the command as one could paste it and the tool's own words. */
 export class StepError extends LabError {
   readonly step: Step;
@@ -75,7 +86,7 @@ function hintFor(step: Step, ended: Ended | undefined): string {
   return '';
 }
 
-function spawnOf(context: Context, step: CommandStep | ServiceStep): Spawn {
+export function spawnOf(context: Context, step: CommandStep | ServiceStep): Spawn {
   return {
     argv: step.argv,
     netns: step.node === undefined ? undefined : netnsOf(context.lab, step.node),

@@ -18,6 +18,7 @@ import {
 import { rm, writeFile } from 'node:fs/promises';
 import { kill } from 'node:process';
 import { linkNamespaces, unlinkNamespaces } from './links.ts';
+import { resolvConf } from '../balancers/dns.ts';
 import { buildPlan } from '../plan/build.ts';
 import { hostsFile } from '../plan/hosts.ts';
 import type { Plan, Stage } from '../plan/types.ts';
@@ -83,7 +84,13 @@ async function build(options: UpOptions, dir: string): Promise<Lab> {
   const { host, topology, name } = options;
   const plan = buildPlan(topology, name, { kernel: options.kernel });
   const uuid = host.randomId();
-  await Promise.all([writeFile(sandboxFiles(dir).hosts, hostsFile(topology)), writeFiles(dir, plan.stages)]);
+  const files = sandboxFiles(dir);
+  const resolver = resolvConf(topology);
+  await Promise.all([
+    writeFile(files.hosts, hostsFile(topology)),
+    ...(resolver === undefined ? [] : [writeFile(files.resolver, resolver)]),
+    writeFiles(dir, plan.stages),
+  ]);
   const sandbox = await startSandbox({
     kernel: options.kernel,
     dir,

@@ -1,17 +1,18 @@
 // One round: captures on, requests sent, captures drained to the last packet and off, tables read.
-import { readFile, rm, stat, writeFile, mkdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { execute } from './execute.ts';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { contextOf, execute } from './execute.ts';
 import { hold } from './hold.ts';
-import { accessLogPaths, readEvidence, readRequests, tcpdumpCounts, type Offsets } from './evidence.ts';
+import { accessLogPaths, FAULTS_FILE, readEvidence, tcpdumpCounts, type Offsets } from './evidence.ts';
 import { interruption, stagesOf, type Lab } from './lab.ts';
 import { connections, readCapture } from '../pcap/index.ts';
 import { SandboxError } from '../sandbox/client.ts';
 import { lastWords } from '../sandbox/start.ts';
-import { captureStage, filesOf, trafficStage, type TrafficOptions } from '../plan/build.ts';
-import type { Stage } from '../plan/types.ts';
+import { captureStage } from '../plan/build.ts';
+import type { TrafficOptions } from '../plan/traffic.ts';
 import type { CapturePoint } from '../topology/types.ts';
-import type { Evidence, RequestRecord } from '../verify/types.ts';
+import type { Evidence } from '../verify/types.ts';
+import { sendRequests } from './traffic.ts';
 
 export interface RoundOptions extends Partial<TrafficOptions> {
   /** Where to capture; the topology's capture points when left out. */
@@ -33,40 +34,6 @@ const DRAIN_SECONDS = 3;
 const LINGER = 1000;
 
 const tick = async (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-function context(lab: Lab) {
-  return { client: lab.client, lab: lab.name, dir: lab.dir, timeout: lab.timeout, onStep: lab.onStep };
-}
-
-/** Sends the clients' requests and reads their logs. */
-export async function sendRequests(
-  lab: Lab,
-  options: Partial<TrafficOptions>,
-): Promise<readonly RequestRecord[]> {
-  const stage = trafficStage(lab.topology, options);
-  const letGo = await hold(lab, 'requests');
-  try {
-    return await requestStage(lab, options, stage);
-  } finally {
-    await letGo();
-  }
-}
-
-async function requestStage(
-  lab: Lab,
-  options: Partial<TrafficOptions>,
-  stage: Stage,
-): Promise<readonly RequestRecord[]> {
-  await rm(join(lab.dir, 'requests'), { recursive: true, force: true });
-  for (const { path, content } of filesOf([stage])) {
-    await mkdir(dirname(join(lab.dir, path)), { recursive: true });
-    await writeFile(join(lab.dir, path), content);
-  }
-  const requests = options.requests ?? lab.topology.traffic?.requests ?? 0;
-  const seconds = lab.timeout + requests * (lab.topology.traffic?.timeout ?? 0);
-  await execute({ ...context(lab), timeout: seconds }, [stage]);
-  return (await readRequests(lab.dir, lab.topology)) ?? [];
-}
 
 async function logOffsets(lab: Lab): Promise<Offsets> {
   const sizes = [...accessLogPaths(lab.topology).values()].map(
@@ -162,14 +129,17 @@ async function perform(
   await Promise.all([
     ...points.map(async (point) => rm(join(lab.dir, `${point}.log`), { force: true })),
     ...(options.traffic ? [] : [rm(join(lab.dir, 'requests'), { recursive: true, force: true })]),
+    rm(join(lab.dir, FAULTS_FILE), { force: true }),
   ]);
   try {
-    await timed('capture', async () => execute(context(lab), stages));
+    await timed('capture', async () => execute(contextOf(lab), stages));
     const began = performance.now();
     if (options.traffic) {
-      await timed('traffic', async () =>
-        Promise.race([sendRequests(lab, options), interruption(options.signal)]),
-      );
+      await timed('traffic', async () => {
+        const { faults } = await Promise.race([sendRequests(lab, options), interruption(options.signal)]);
+        if (faults.length > 0)
+          await writeFile(join(lab.dir, FAULTS_FILE), `${JSON.stringify(faults, null, 1)}\n`);
+      });
     }
     const { during } = options;
     if (during !== undefined)
@@ -182,7 +152,7 @@ async function perform(
   } finally {
     await timed('stop', async () => stopCaptures(lab, points));
   }
-  await timed('inspect', async () => execute(context(lab), stagesOf(lab.plan, ['inspect'])));
+  await timed('inspect', async () => execute(contextOf(lab), stagesOf(lab.plan, ['inspect'])));
 }
 
 /** Runs a round and reads its evidence. The lab stays as it was, with nothing capturing. */

@@ -2,6 +2,7 @@
 // they are checked, and so is every part that judging looks at.
 import { z } from 'zod';
 import { METHODS, type Topology } from '../topology/types.ts';
+import type { FaultRecord } from '../verify/types.ts';
 import { LabError } from './folders.ts';
 
 /** As topologies have them: nothing that leads out of a folder. */
@@ -36,11 +37,25 @@ const saved = z.looseObject({
         }),
       ),
       nginx: z.looseObject({}),
+      dns: z.looseObject({ name: z.string(), ttl: z.number() }).optional(),
     })
     .optional(),
   captures: z.array(z.looseObject({ name, node: name, interface: name, filter: z.string() })),
   traffic: z.looseObject({ clients: z.array(z.string()), url: z.string() }).optional(),
 });
+
+const faults = z.array(
+  z.looseObject({ at: z.number(), node: z.string(), fault: z.string(), began: z.number(), done: z.number() }),
+);
+
+/** Reads the faults of a round. Throws LabError for anything else. */
+export function readFaults(text: string, path: string): FaultRecord[] {
+  try {
+    return faults.parse(JSON.parse(text));
+  } catch {
+    throw new LabError(`${path}: no list of faults; without that file the captures are judged as they are`);
+  }
+}
 
 /** Reads what `lblab run` saved. Throws LabError for anything else. */
 export function readSaved(text: string, path: string): Topology {

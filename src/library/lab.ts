@@ -13,7 +13,8 @@ import type { StepEvent } from '../lab/execute.ts';
 import { LabError } from '../lab/folders.ts';
 import { temporaryLab, type Lab as RunningLab } from '../lab/lab.ts';
 import { pointsAt } from '../lab/points.ts';
-import { runRound, sendRequests } from '../lab/round.ts';
+import { runRound } from '../lab/round.ts';
+import { sendRequests } from '../lab/traffic.ts';
 import type { Kernel } from '../sandbox/start.ts';
 import { parseTopology } from '../topology/index.ts';
 import type { Topology } from '../topology/types.ts';
@@ -128,7 +129,7 @@ export class Lab implements AsyncDisposable {
 
   /** Sends the clients' requests; an answer that did not come is a record with `error`. */
   async request(options: RequestOptions = {}): Promise<readonly RequestRecord[]> {
-    return sendRequests(this.#up(), options);
+    return (await sendRequests(this.#up(), options)).requests;
   }
 
   /**

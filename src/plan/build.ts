@@ -6,6 +6,7 @@ import type { Interface, Link, Node, Topology } from '../topology/types.ts';
 import { httpdSteps } from './httpd.ts';
 import { bridges, netnsOf, nodeFolder, switchNetns } from './names.ts';
 import { command, nodeFile } from './steps.ts';
+import { trafficStage, type TrafficOptions } from './traffic.ts';
 import type { Plan, ServiceStep, Stage, Step } from './types.ts';
 
 type Kernel = 'host' | 'uml';
@@ -68,7 +69,8 @@ function interfaceLines(link: Interface): string[] {
   ];
 }
 
-function netem(link: Link): string[] {
+/** netem's words for an impaired link (tc-netem(8)). */
+export function netem(link: Link): string[] {
   return [
     ...(link.delay === undefined ? [] : ['delay', `${link.delay}ms`]),
     ...(link.loss === undefined ? [] : ['loss', `${link.loss}%`]),
@@ -190,85 +192,6 @@ export function captureStage(points: Topology['captures']): Stage {
       reason: `What passes ${point.node}'s ${point.interface}`,
     })),
   };
-}
-
-export interface TrafficOptions {
-  readonly requests: number;
-  readonly concurrency: number;
-}
-
-/** A string as curl's configuration file wants it (curl(1), --config). */
-function quoted(text: string): string {
-  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t')}"`;
-}
-
-function curlConfig(
-  topology: Topology,
-  client: string,
-  first: number,
-  count: number,
-  concurrency: number,
-): string {
-  const traffic = topology.traffic!;
-  const cookie = topology.balancer?.nginx.stickyCookie;
-  const pinned = cookie === undefined ? count : Math.ceil(count / 2);
-  const request = (index: number) => [
-    `url = ${quoted(traffic.url)}`,
-    `output = ${quoted(`requests/${client}/${index}`)}`,
-  ];
-  const common = [
-    'silent',
-    'create-dirs',
-    // Globbing off: a URL is a URL.
-    'globoff',
-    `max-time = ${traffic.timeout}`,
-    // Each request on a connection of its own.
-    'header = "Connection: close"',
-    ...traffic.headers.map(([name, value]) => `header = ${quoted(`${name}: ${value}`)}`),
-    'write-out = "%{json}\\n"',
-    ...(concurrency > 1 ? ['parallel', 'parallel-immediate', `parallel-max = ${concurrency}`] : []),
-  ];
-  const batch = (from: number, to: number) =>
-    Array.from({ length: to - from }, (_, i) => request(first + from + i)).flat();
-  const plain = lines(common, batch(0, pinned));
-  if (cookie === undefined || pinned === count) return plain;
-  const backend = topology.balancer!.services[0]!.backends.at(-1)!.node;
-  return plain + lines('next', common, `cookie = ${quoted(`${cookie}=${backend}`)}`, batch(pinned, count));
-}
-
-/** The client's requests: one curl a client, side by side, each with its share. */
-export function trafficStage(topology: Topology, options?: Partial<TrafficOptions>): Stage {
-  const traffic = topology.traffic;
-  if (traffic === undefined) return { name: 'traffic', title: 'Requests', steps: [] };
-  const requests = options?.requests ?? traffic.requests;
-  const concurrency = options?.concurrency ?? traffic.concurrency;
-  const clients = traffic.clients.slice(0, Math.max(1, Math.min(traffic.clients.length, requests)));
-  const steps = clients.flatMap((client, index): Step[] => {
-    const share = Math.floor(requests / clients.length) + (index < requests % clients.length ? 1 : 0);
-    return [
-      {
-        kind: 'file',
-        id: `${client}.requests`,
-        part: 'lab',
-        node: client,
-        path: `requests/${client}.curl`,
-        content: curlConfig(topology, client, 1, share, concurrency),
-        reason: `${share} requests, each on a connection of its own`,
-      },
-      command(
-        `${client}.curl`,
-        ['curl', '--disable', '--config', `requests/${client}.curl`],
-        'The requests',
-        {
-          node: client,
-          stdout: `requests/${client}.jsonl`,
-          // A request that fails is a finding, kept in the log, and not a failure of the step.
-          exitCodes: Array.from({ length: 256 }, (_, code) => code),
-        },
-      ),
-    ];
-  });
-  return { name: 'traffic', title: 'Requests', steps };
 }
 
 export interface PlanOptions extends Partial<TrafficOptions> {

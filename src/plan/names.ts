@@ -30,3 +30,9 @@ export function bridges(topology: Topology): Map<string, string> {
     ]),
   );
 }
+
+/** The segment's end of an interface's cable, in the namespace of the segments. */
+export function portOf(topology: Topology, node: string, interfaceName: string): string {
+  const all = topology.nodes.flatMap((each) => each.interfaces.map((link) => ({ node: each.name, link })));
+  return `port${all.findIndex((each) => each.node === node && each.link.name === interfaceName) + 1}`;
+}

@@ -101,6 +101,8 @@ class Agent {
           event: 'services',
           services: [...this.#services.values()].map((service) => service.status),
         });
+      case 'clock':
+        return reply({ event: 'clock', milliseconds: performance.timeOrigin + performance.now() });
       case 'exec':
         return this.#exec(channel, id, message, reply);
       case 'closed':

@@ -123,6 +123,13 @@ export class SandboxClient extends EventEmitter<{ died: [ServiceStatus]; lost: [
     return reply.event === 'services' ? reply.services : [];
   }
 
+  /** Milliseconds since the epoch, by the clock that the sandbox's captures have too. */
+  async clock(): Promise<number> {
+    const { reply } = await this.#ask({ op: 'clock' });
+    if (reply.event !== 'clock') throw new SandboxError('unexpected reply');
+    return reply.milliseconds;
+  }
+
   /** From here on the sandbox outlives this process. */
   async commit(): Promise<void> {
     await this.#ask({ op: 'commit' });

@@ -15,6 +15,8 @@ export interface Walls {
   readonly netnsFolder: string;
   /** A file that takes the place of /etc/hosts. */
   readonly hosts: string;
+  /** A file, and what it takes the place of: where /etc/resolv.conf leads on this machine. */
+  readonly resolver?: { readonly source: string; readonly target: string };
   /** PATH of the programs inside. */
   readonly path: string;
 }
@@ -69,6 +71,7 @@ export function enclose(walls: Walls, argv: readonly string[]): string[] {
     ...hidden(walls.visible).flatMap((path) => ['--ro-bind', path, path]),
     ...['--bind', walls.dir, walls.dir],
     ...['--ro-bind-try', walls.hosts, '/etc/hosts'],
+    ...(walls.resolver === undefined ? [] : ['--ro-bind', walls.resolver.source, walls.resolver.target]),
     ...(walls.root ? CAPABILITIES.flatMap((capability) => ['--cap-add', capability]) : ['--cap-add', 'ALL']),
     ...['--setenv', 'PATH', walls.path],
     ...['--setenv', 'TMPDIR', '/tmp'],

@@ -62,6 +62,7 @@ export type Request =
   | { readonly op: 'signal'; readonly name: string; readonly signal: string }
   | { readonly op: 'wait'; readonly name: string; readonly seconds: number }
   | { readonly op: 'services' }
+  | { readonly op: 'clock' }
   | { readonly op: 'exec'; readonly spawn: Spawn; readonly terminal?: Terminal }
   | { readonly op: 'commit' };
 
@@ -78,6 +79,8 @@ export type Reply =
   | { readonly event: 'ended'; readonly ended: Ended }
   | { readonly event: 'ok' }
   | { readonly event: 'services'; readonly services: readonly ServiceStatus[] }
+  /** Milliseconds since the epoch by the sandbox's own clock. */
+  | { readonly event: 'clock'; readonly milliseconds: number }
   | { readonly event: 'failed'; readonly message: string; readonly ended?: Ended }
   | { readonly event: 'stdout' }
   | { readonly event: 'stderr' }

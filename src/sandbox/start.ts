@@ -1,10 +1,10 @@
 // Makes a sandbox: starts its walls with the agent inside, waits until the agent answers, and sees to it that a sandbox that cannot start
 // says why.
 import { spawn } from 'node:child_process';
-import { openSync, closeSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { readFile, realpath, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { obstacle } from './choose.ts';
 import { SandboxClient, SandboxError } from './client.ts';
@@ -46,18 +46,29 @@ export const AGENT = fileURLToPath(
 );
 
 /** Paths inside a lab's folder that belong to its sandbox. */
-export function sandboxFiles(dir: string): { socket: string; log: string; console: string; hosts: string } {
+export function sandboxFiles(dir: string): {
+  socket: string;
+  log: string;
+  console: string;
+  hosts: string;
+  resolver: string;
+} {
   return {
     socket: join(dir, 'agent.sock'),
     log: join(dir, 'sandbox.log'),
     console: join(dir, 'console.log'),
     hosts: join(dir, 'hosts'),
+    resolver: join(dir, 'resolv.conf'),
   };
 }
 
 /** Starts a sandbox. Throws SandboxError with what the tools said when it does not come up. */
 export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   const files = sandboxFiles(options.dir);
+  // Often a symbolic link into /run, which is private inside: the file is put where the link leads.
+  const target = existsSync(files.resolver)
+    ? await realpath('/etc/resolv.conf').catch(() => undefined)
+    : undefined;
   const walls: Walls = {
     dir: options.dir,
     root: options.uid === 0,
@@ -66,7 +77,9 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
     visible: [...options.visible, ...foldersOf(process.execPath), resolve(AGENT, '../..')],
     netnsFolder: `lblab-${options.uuid}`,
     hosts: files.hosts,
-    path: options.path,
+    ...(target !== undefined && { resolver: { source: files.resolver, target } }),
+    // The programs of our own that labs run are Node's.
+    path: `${options.path}:${dirname(process.execPath)}`,
   };
   // A user-mode kernel runs where no namespaces may be made, too: without walls, as choose.ts says to the user.
   const machine = { uid: options.uid, gid: options.gid, path: options.path, proc: '/proc' };
@@ -132,7 +145,11 @@ async function umlKeeper(options: StartOptions, walls: Walls, bare: boolean): Pr
     node: process.execPath,
     agent: AGENT,
     netnsFolder: walls.netnsFolder,
-    visible: hidden([...walls.visible, walls.dir]).filter((path) => path !== walls.dir),
+    visible: hidden([
+      ...walls.visible,
+      ...(walls.resolver === undefined ? [] : foldersOf(walls.resolver.target)),
+      walls.dir,
+    ]).filter((path) => path !== walls.dir),
     memory: options.memory,
     cpu: options.cpu,
     ...(bare && { hosts: files.hosts }),

@@ -2,7 +2,7 @@
 // machine's kernel or this user lacks. It boots on the machine's own files, which the walls around it make read-only, and talks to its
 // keeper over its first serial line.
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { word } from '../plan/shell.ts';
 
 export interface Guest {
@@ -69,7 +69,7 @@ export async function prepareGuest(guest: Guest): Promise<string[]> {
       join(own, 'init'),
       [
         '#!/bin/sh',
-        'export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TMPDIR=/tmp HOME=/root',
+        `export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${word(dirname(guest.node))} TMPDIR=/tmp HOME=/root`,
         `mount -a -T ${word(join(own, 'fstab'))}`,
         `echo ${word(join(own, 'modprobe'))} > /proc/sys/kernel/modprobe`,
         'stty -F /dev/ttyS0 raw -echo',

@@ -7,7 +7,17 @@ import type { Path } from './issues.ts';
 import { nearest } from './nearest.ts';
 import { SCHEDULERS, translate } from './schedulers.ts';
 import type { Declared, DeclaredBalancer } from './schema.ts';
-import type { Balancer, Method, NginxOptions, Real, Role, Sabotage, VirtualService } from './types.ts';
+import type {
+  Balancer,
+  DnsOptions,
+  Method,
+  NginxOptions,
+  Real,
+  Role,
+  Sabotage,
+  VirtualService,
+} from './types.ts';
+import { milliseconds } from './wiring.ts';
 import type { Plug } from './wiring.ts';
 
 /** Methods that leave the packet's destination address and port alone: the backend owns the VIP too. */
@@ -21,29 +31,33 @@ export interface Machines {
   readonly plugs: ReadonlyMap<string, readonly Plug[]>;
 }
 
-/** The node that balances: the one named, else the only one of role balancer. */
+/** The part that the node of a method plays. */
+const roleFor = (method: Method): Role => (method === 'dns' ? 'dns' : 'balancer');
+
+/** The node that balances: the one named, else the only one of role balancer (of role dns where DNS balances). */
 export function balancerNode(
   balancer: DeclaredBalancer,
   machines: Machines,
   context: Context,
 ): string | undefined {
   const path: Path = ['balancer'];
+  const wanted = roleFor(balancer.method);
   const nodes = new Map(Object.entries(machines.declared));
   if (balancer.node !== undefined) {
     const found = context.find(nodes, balancer.node, [...path, 'node'], 'node', ['nodes']);
-    const role = found?.role ?? 'balancer';
-    if (role !== 'balancer') {
-      return context.report([...path, 'node'], `${balancer.node} has role ${role}`, 'give it role balancer');
+    const role = found?.role ?? wanted;
+    if (role !== wanted) {
+      return context.report([...path, 'node'], `${balancer.node} has role ${role}`, `give it role ${wanted}`);
     }
     return found === undefined ? undefined : balancer.node;
   }
-  const all = [...nodes].filter(([, node]) => node.role === 'balancer').map(([name]) => name);
+  const all = [...nodes].filter(([, node]) => node.role === wanted).map(([name]) => name);
   if (all.length === 1) return all[0];
   return all.length === 0
-    ? context.absent(path, 'no node has role balancer', 'give one role: balancer', true)
+    ? context.absent(path, `no node has role ${wanted}`, `give one role: ${wanted}`, true)
     : context.absent(
         path,
-        `several nodes have role balancer: ${all.join(', ')}`,
+        `several nodes have role ${wanted}: ${all.join(', ')}`,
         'say which: node: NAME',
         true,
       );
@@ -72,7 +86,7 @@ export function resolveBalancer(
       context.report([...at, 'port'], `${id} is already a virtual service`, 'a VIP has one service a port');
     }
     seen.add(id);
-    if (service.protocol === 'udp' && method.startsWith('nginx')) {
+    if (service.protocol === 'udp' && (method.startsWith('nginx') || method === 'dns')) {
       context.report(
         [...at, 'protocol'],
         `method ${method} balances TCP only (got udp)`,
@@ -99,7 +113,23 @@ export function resolveBalancer(
     });
   }
   if (vip === undefined) return undefined;
-  return { node, method, vip, services, nginx: nginxOptions(balancer, conf), sabotage: balancer.sabotage };
+  return {
+    node,
+    method,
+    vip,
+    services,
+    nginx: nginxOptions(balancer, conf),
+    ...(method === 'dns' && { dns: dnsOptions(balancer) }),
+    sabotage: balancer.sabotage,
+  };
+}
+
+/** What clients look up and for how long, where nothing is said of it. */
+const DNS = { name: 'www.example.test', ttl: '30s' };
+
+function dnsOptions({ dns }: DeclaredBalancer): DnsOptions {
+  const { name, ttl } = dns ?? DNS;
+  return { name, ttl: milliseconds(ttl) / 1000 };
 }
 
 interface DeclaredService {
@@ -136,6 +166,14 @@ function resolveVip(
 ): string | undefined {
   const path: Path = ['balancer', 'vip'];
   const own = plugs.get(node) ?? [];
+  if (balancer.method === 'dns' && balancer.vip !== undefined) {
+    return context.report(
+      ['balancer', 'vip'],
+      `method dns has no VIP (got ${show(balancer.vip)}): clients connect to the backends themselves`,
+      'remove it; the name that they look up is dns: {name: ...}',
+      true,
+    );
+  }
   if (balancer.vip === undefined) {
     if (DIRECT.includes(balancer.method)) {
       return context.absent(
@@ -195,9 +233,10 @@ function resolvePersistence(
   context: Context,
 ): number {
   if (persistence !== false && !method.startsWith('ipvs-')) {
-    const instead = { nginx: 'scheduler: ip_hash or nginx: {sticky-cookie: NAME}' } as Partial<
-      Record<Method, string>
-    >;
+    const instead = {
+      nginx: 'scheduler: ip_hash or nginx: {sticky-cookie: NAME}',
+      dns: 'another method, such as ipvs-nat',
+    } as Partial<Record<Method, string>>;
     const nft = method.startsWith('nft-')
       ? 'scheduler: sh'
       : 'nginx: {upstream-directives: ["hash $remote_addr;"]}';
@@ -253,6 +292,16 @@ function resolveBackends(
         `${method} cannot change the port (got ${port}, the service has ${servicePort})`,
         'only the MAC address or an outer header is written: remove it, or use ipvs-nat',
       );
+    }
+    if (method === 'dns' && port !== servicePort) {
+      context.report(
+        inside('port'),
+        `method dns cannot change the port (got ${port}, the service has ${servicePort})`,
+        'an answer has addresses only: remove it',
+      );
+    }
+    if (method === 'dns' && real.weight !== 1) {
+      context.report(inside('weight'), `method dns has no weights (got ${real.weight})`, 'remove it', true);
     }
     if (method.startsWith('nginx') && real.weight === 0) {
       context.report(inside('weight'), 'nginx has no weight 0', 'write down: true');
@@ -322,6 +371,9 @@ function checkOptions(balancer: DeclaredBalancer, context: Context): void {
   const { method, nginx } = balancer;
   if (nginx !== undefined && !method.startsWith('nginx')) {
     context.report(['balancer', 'nginx'], `nginx options with method ${method}`, 'remove them', true);
+  }
+  if (balancer.dns !== undefined && method !== 'dns') {
+    context.report(['balancer', 'dns'], `dns options with method ${method}`, 'remove them', true);
   }
   for (const key of ['sticky-cookie', 'http', 'location'] as const) {
     if (method !== 'nginx-stream' || nginx?.[key] === undefined || nginx[key].length === 0) continue;

@@ -1,6 +1,11 @@
 // The claims that a topology may name. What they state and how they are judged is src/verify's; a test holds the two lists together.
 
 export const CLAIM_IDS = [
+  'dnsrr.rotates',
+  'dnsrr.direct',
+  'dnsrr.skew',
+  'dnsrr.failover',
+  'dnsrr.persistence',
   'dsr.vip',
   'dsr.mac',
   'dsr.source',

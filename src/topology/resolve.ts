@@ -5,6 +5,7 @@ import { balancerNode, resolveBalancer } from './balancing.ts';
 import type { Machines } from './balancing.ts';
 import type { Context } from './context.ts';
 import { resolveExpectations } from './expecting.ts';
+import { resolveFaults } from './faulting.ts';
 import { readText } from './files.ts';
 import type { Surroundings } from './files.ts';
 import type { Path } from './issues.ts';
@@ -23,7 +24,8 @@ export function resolve(declared: Declared, around: Surroundings, context: Conte
   const plugs = resolveInterfaces(declared.nodes, wires, vip === undefined ? [] : [formatIp(vip)], context);
   const roles = new Map<string, Role>();
   for (const [name, node] of Object.entries(declared.nodes)) {
-    roles.set(name, node.role ?? (declared.balancer?.node === name ? 'balancer' : 'node'));
+    const balances = declared.balancer?.method === 'dns' ? 'dns' : 'balancer';
+    roles.set(name, node.role ?? (declared.balancer?.node === name ? balances : 'node'));
   }
   checkNames(declared.nodes, ['nodes'], context);
   if (Object.keys(declared.segments).length === 0)
@@ -54,6 +56,7 @@ export function resolve(declared: Declared, around: Surroundings, context: Conte
     checkBalancerPorts(declared.nodes, balancer, context);
   }
   const traffic = resolveTraffic(declared, machines, nodes, balancer, context);
+  const faults = resolveFaults(declared, { nodes, balancer, traffic }, context);
   const captures = resolveCaptures(declared, machines, director, context);
   const segments = [...wires.values()].map(toSegment);
   const expect = resolveExpectations(declared, { segments, nodes, balancer, captures, traffic }, context);
@@ -67,6 +70,7 @@ export function resolve(declared: Declared, around: Surroundings, context: Conte
     ...(balancer === undefined ? {} : { balancer }),
     captures,
     ...(traffic === undefined ? {} : { traffic }),
+    ...(faults.length === 0 ? {} : { faults }),
     ...(expect.length === 0 ? {} : { expect }),
     ...(declared.claims === undefined ? {} : { claims: declared.claims === false ? [] : declared.claims }),
   };
@@ -89,6 +93,9 @@ function checkReach(
   );
   const written = declared.balancer?.services;
   const told = new Set<string>();
+  // A DNS server sends nothing to backends: clients do.
+  const clients = [...machines.roles].filter(([, role]) => role === 'client').map(([name]) => name);
+  const senders = balancer.method === 'dns' ? clients : [balancer.node];
   for (const [index, service] of balancer.services.entries()) {
     const list = written?.[index]?.backends ?? declared.balancer?.backends;
     const base: Path =
@@ -98,12 +105,13 @@ function checkReach(
     for (const real of service.backends) {
       if (told.has(real.address)) continue;
       told.add(real.address);
-      const why = unreachable(hops, balancer.node, real.node, real.address);
-      if (why === undefined) continue;
+      const sender = senders.find((name) => unreachable(hops, name, real.node, real.address) !== undefined);
+      if (sender === undefined) continue;
+      const why = unreachable(hops, sender, real.node, real.address);
       const at = list?.findIndex((entry) => (typeof entry === 'string' ? entry : entry.node) === real.node);
       context.follows(
         at === undefined ? ['balancer'] : [...base, at],
-        `the balancer ${balancer.node} cannot reach ${real.node} at ${real.address}: ${why}`,
+        `the ${machines.roles.get(sender)} ${sender} cannot reach ${real.node} at ${real.address}: ${why}`,
         'say unchecked: true to see it fail',
         at === undefined,
       );
@@ -115,7 +123,7 @@ function checkReach(
     if (why === undefined) continue;
     context.follows(
       ['nodes', name],
-      `the client ${name} cannot reach the VIP ${balancer.vip}: ${why}`,
+      `the client ${name} cannot reach the ${balancer.method === 'dns' ? 'DNS server' : 'VIP'} ${balancer.vip}: ${why}`,
       'say unchecked: true in balancer to see it fail',
       true,
     );

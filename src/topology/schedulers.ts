@@ -16,6 +16,8 @@ export const SCHEDULERS: Readonly<Record<Method, readonly string[]>> = {
   'ipvs-tun': IPVS,
   'nft-nat': NFT_NAT,
   'nft-dsr': NFT_DSR,
+  // dnsmasq(8) turns the records of a name by one with each answer.
+  dns: ['rr'],
 };
 
 /** One idea, in the words of each program; a word may stand in several rows. */

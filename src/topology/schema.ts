@@ -5,7 +5,7 @@ import { complain } from './complaints.ts';
 import type { Path, Problem } from './issues.ts';
 import { expectations, claims } from './expect-schema.ts';
 import { duration, fieldName, like, line, mapping, oneOrMore, what } from './shapes.ts';
-import { METHODS, SABOTAGES } from './types.ts';
+import { LOOKUPS, METHODS, SABOTAGES } from './types.ts';
 
 const ROLES = ['client', 'balancer', 'backend', 'router', 'dns', 'node'] as const;
 
@@ -211,7 +211,7 @@ const node = mapping({
 });
 
 const scheduler = line(64).describe(
-  'How requests are spread. nginx: rr, least_conn, ip_hash, random. IPVS: rr, wrr, lc, wlc, sh and the others of ipvsadm(8). nft-nat: rr, wrr, random, sh, sh-port. nft-dsr: sh, sh-port. Default: rr, and sh for nft-dsr.',
+  'How requests are spread. nginx: rr, least_conn, ip_hash, random. IPVS: rr, wrr, lc, wlc, sh and the others of ipvsadm(8). nft-nat: rr, wrr, random, sh, sh-port. nft-dsr: sh, sh-port. dns: rr. Default: rr, and sh for nft-dsr.',
 );
 const persistence = z
   .union([z.int().min(1).max(2_678_400), z.literal(false)])
@@ -265,8 +265,26 @@ const nginx = mapping({
   conf: line(1024).optional().describe('Your own nginx.conf, instead of the one that lblab writes.'),
 });
 
+/** Labels of letters, digits and hyphens (RFC 1123 section 2.1), at most 253 characters in all. */
+const hostName = z
+  .string()
+  .max(253)
+  .regex(
+    /^(?=.*[a-zA-Z])[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+$/,
+    {
+      error: what('not a domain name of two labels or more', 'for example www.example.test'),
+    },
+  );
+
+const dns = mapping({
+  name: hostName.default('www.example.test').describe('The name that clients look up.'),
+  ttl: like(/^(0|[1-9][0-9]{0,5})[sm]$/, 'a TTL is in whole seconds or minutes', 'for example 30s')
+    .default('30s')
+    .describe('How long an answer may be kept.'),
+});
+
 const balancer = mapping({
-  node: line(64).optional().describe('Default: the only node of role balancer.'),
+  node: line(64).optional().describe('Default: the only node of role balancer; of role dns with method dns.'),
   method: z.enum(METHODS).describe('How requests are balanced.'),
   vip: line(64)
     .optional()
@@ -293,6 +311,7 @@ const balancer = mapping({
     .optional()
     .describe('Several virtual services. What one leaves out is taken from the balancer.'),
   nginx: nginx.optional(),
+  dns: dns.optional().describe('For method dns.'),
   unchecked: z
     .boolean()
     .default(false)
@@ -321,6 +340,26 @@ const traffic = mapping({
   url: line(2048).optional().describe('Default: the VIP and the port of the first TCP service.'),
   requests: z.int().min(1).max(100_000).default(10),
   concurrency: z.int().min(1).max(1000).default(1).describe('Requests under way at once.'),
+  rate: like(
+    /^(0\.[0-9]{0,2}[1-9]|[1-9][0-9]{0,3}(\.[0-9]{1,3})?)\/s$/,
+    'a rate is in requests a second',
+    'for example 50/s',
+  )
+    .optional()
+    .describe(
+      'Requests that each client begins, whether or not those before are answered. Default: one after the other.',
+    ),
+  for: duration('10s').optional().describe('With a rate, how long requests go on, in place of how many.'),
+  order: z
+    .enum(['together', 'in-turn'])
+    .default('together')
+    .describe('Whether several clients send side by side or one after the other.'),
+  lookup: z
+    .union([z.enum(LOOKUPS), z.record(z.string(), z.enum(LOOKUPS))])
+    .optional()
+    .describe(
+      'How clients come from the name in the URL to an address: caching asks once and keeps the first address for its TTL, asking asks each time, ordinary is curl as it is. One for all, or a mapping by client. Default: ordinary.',
+    ),
   timeout: duration('5s').default('5s').describe('How long one request may take.'),
   headers: z
     .record(
@@ -339,6 +378,22 @@ const traffic = mapping({
     .describe('Request headers.'),
 });
 
+const faults = z
+  .array(
+    mapping({
+      at: duration('2s').describe('How long after the first request.'),
+      node: line(64).describe('The node that it happens to.'),
+      do: line(256).describe(
+        'stop-service, start-service or kill [SERVICE]; link-down or link-up [INTERFACE]; delay TIME [INTERFACE]; loss SHARE [INTERFACE]; clear; with DNS withdraw or announce BACKEND.',
+      ),
+    }),
+  )
+  .min(1)
+  .max(256)
+  .describe(
+    'What breaks, and is mended, while requests go on. What is still broken at the end of a round is mended then.',
+  );
+
 const topology = mapping({
   name: named('topology').optional().describe("Default: the file's name."),
   title: line(200).default('').describe('One line that says what the lab is.'),
@@ -355,6 +410,7 @@ const topology = mapping({
       'Where tcpdump listens; each writes NAME.pcap. Default: the interfaces of the balancer, the clients and the backends.',
     ),
   traffic: traffic.optional().describe('What the clients ask for.'),
+  faults: faults.optional(),
   expect: expectations.optional(),
   claims: claims.optional(),
   kernel: mapping({

@@ -2,10 +2,12 @@
 // resolve. Plain data that survives JSON; the plan is made from it and verdicts are judged against it.
 
 import type { ClaimId } from './claims.ts';
+import type { TimedFault } from './faults.ts';
 import type { Assertion } from './expectations.ts';
 
 export type * from './expectations.ts';
 export type { ClaimId } from './claims.ts';
+export type { Fault, FaultKind, TimedFault } from './faults.ts';
 
 /** The part a node plays. Claims and assertions speak of roles, so they can be judged on any lab. */
 export type Role = 'client' | 'balancer' | 'backend' | 'router' | 'dns' | 'node';
@@ -20,6 +22,7 @@ export const METHODS = [
   'ipvs-tun',
   'nft-nat',
   'nft-dsr',
+  'dns',
 ] as const;
 export type Method = (typeof METHODS)[number];
 
@@ -136,6 +139,14 @@ export interface NginxOptions {
   readonly conf?: string;
 }
 
+/** What is particular to DNS round robin. */
+export interface DnsOptions {
+  /** The name that clients look up. */
+  readonly name: string;
+  /** Seconds that an answer may be kept (RFC 1035 section 3.2.1). */
+  readonly ttl: number;
+}
+
 /** A fault that tests build into a lab on purpose, so that a claim has something to fail on. */
 export const SABOTAGES = [
   'no-arp-ignore',
@@ -149,10 +160,12 @@ export type Sabotage = (typeof SABOTAGES)[number];
 export interface Balancer {
   readonly node: string;
   readonly method: Method;
-  /** The address that clients ask for. */
+  /** The address that clients ask for: with DNS round robin the DNS server's. */
   readonly vip: string;
   readonly services: readonly VirtualService[];
   readonly nginx: NginxOptions;
+  /** Method dns only. */
+  readonly dns?: DnsOptions;
   readonly sabotage: readonly Sabotage[];
 }
 
@@ -165,11 +178,26 @@ export interface CapturePoint {
   readonly filter: string;
 }
 
+/**
+ * How a client comes from a name to an address. `caching` asks once, keeps the answer for as long as its TTL says and uses the first
+ * address in it; `asking` asks before each request and uses the first address; `ordinary` leaves all that to curl, which tries the next
+ * address by itself.
+ */
+export const LOOKUPS = ['caching', 'asking', 'ordinary'] as const;
+export type Lookup = (typeof LOOKUPS)[number];
+
 export interface Traffic {
   readonly clients: readonly string[];
   readonly url: string;
+  /** Of all clients together. */
   readonly requests: number;
   readonly concurrency: number;
+  /** Requests a second that each client begins, whether or not the ones before are answered; without it one after the other. */
+  readonly rate?: number;
+  /** Whether the clients send side by side (when left out), or one after the other in their order. */
+  readonly order?: 'in-turn';
+  /** By client, where the URL has a name. */
+  readonly lookup?: Readonly<Record<string, Lookup>>;
   /** Seconds that one request may take. */
   readonly timeout: number;
   readonly headers: readonly (readonly [name: string, value: string])[];
@@ -186,6 +214,8 @@ export interface Topology {
   readonly balancer?: Balancer;
   readonly captures: readonly CapturePoint[];
   readonly traffic?: Traffic;
+  /** What breaks while requests go on, in the order of time. */
+  readonly faults?: readonly TimedFault[];
   /** What must hold in every round. */
   readonly expect?: readonly Assertion[];
   /** The claims that are judged; the method's own when left out. */

@@ -7,7 +7,7 @@ import type { Path } from './issues.ts';
 import { checkNames, parseUrl } from './names.ts';
 import { nearest } from './nearest.ts';
 import type { Declared } from './schema.ts';
-import type { Balancer, CapturePoint, Node, Traffic } from './types.ts';
+import type { Balancer, CapturePoint, Lookup, Node, Traffic } from './types.ts';
 import { milliseconds } from './wiring.ts';
 import type { Plug } from './wiring.ts';
 
@@ -91,12 +91,21 @@ export function resolveTraffic(
   const { traffic } = declared;
   const service = balancer?.services.find(({ protocol }) => protocol === 'tcp');
   const port = service?.port === 80 ? '' : `:${service?.port ?? 80}`;
-  const host = balancer?.vip.includes(':') === true ? `[${balancer.vip}]` : balancer?.vip;
+  const host =
+    balancer?.dns?.name ?? (balancer?.vip.includes(':') === true ? `[${balancer.vip}]` : balancer?.vip);
   const usual = service === undefined || host === undefined ? undefined : `http://${host}${port}/`;
   const every = [...roles].filter(([, role]) => role === 'client').map(([name]) => name);
   if (traffic === undefined) {
     if (usual === undefined || every.length === 0) return undefined;
-    return { clients: every, url: usual, requests: 10, concurrency: 1, timeout: 5, headers: [] };
+    return {
+      clients: every,
+      url: usual,
+      requests: 10,
+      concurrency: 1,
+      ...(balancer?.dns !== undefined && { lookup: everyone(every, 'ordinary') }),
+      timeout: 5,
+      headers: [],
+    };
   }
   const clients = typeof traffic.clients === 'string' ? [traffic.clients] : (traffic.clients ?? every);
   const path: Path = ['traffic'];
@@ -144,12 +153,60 @@ export function resolveTraffic(
       );
     }
   }
+  const isNamed = parsed !== undefined && asked === undefined;
+  const lookup = resolveLookup(traffic.lookup, clients, isNamed ? balancer : undefined, context);
+  if (traffic.lookup !== undefined && parsed !== undefined && !isNamed) {
+    context.report(
+      [...path, 'lookup'],
+      `${url} has an address, so there is nothing to look up`,
+      'remove it, or use method dns',
+      true,
+    );
+  }
+  const rate = traffic.rate === undefined ? undefined : Number(traffic.rate.slice(0, -2));
+  if (rate === undefined && traffic.for !== undefined) {
+    context.absent([...path, 'for'], 'for without a rate', 'write rate: 50/s, or requests: 100', true);
+  }
+  if (rate !== undefined && traffic.concurrency !== 1) {
+    context.report(
+      [...path, 'concurrency'],
+      `concurrency with a rate (got ${traffic.concurrency})`,
+      'remove it: a request begins when its time has come, whatever is under way',
+      true,
+    );
+  }
+  const seconds = traffic.for === undefined ? undefined : milliseconds(traffic.for) / 1000;
   return {
     clients,
     url,
-    requests: traffic.requests,
+    requests:
+      rate === undefined || seconds === undefined
+        ? traffic.requests
+        : clients.length * Math.max(1, Math.round(rate * seconds)),
     concurrency: traffic.concurrency,
+    ...(rate !== undefined && { rate }),
+    ...(traffic.order === 'in-turn' && { order: traffic.order }),
+    ...(lookup !== undefined && { lookup }),
     timeout: milliseconds(traffic.timeout) / 1000,
     headers: Object.entries(traffic.headers).map(([name, value]) => [name, String(value)] as const),
   };
+}
+
+const everyone = (clients: readonly string[], lookup: Lookup) =>
+  Object.fromEntries(clients.map((name) => [name, lookup]));
+
+/** What each client does about the name; nothing where neither the file nor the method speaks of names. */
+function resolveLookup(
+  written: Lookup | Readonly<Record<string, Lookup>> | undefined,
+  clients: readonly string[],
+  balancer: Balancer | undefined,
+  context: Context,
+): Record<string, Lookup> | undefined {
+  if (written === undefined && balancer?.dns === undefined) return undefined;
+  if (typeof written === 'string') return everyone(clients, written);
+  const known = new Map(clients.map((name) => [name, name]));
+  for (const name of Object.keys(written ?? {})) {
+    context.find(known, name, ['traffic', 'lookup', name], 'client', ['traffic', 'clients']);
+  }
+  return { ...everyone(clients, 'ordinary'), ...written };
 }

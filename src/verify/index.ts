@@ -1,6 +1,7 @@
 // Judges evidence: which claims there are, their verdicts, and the worst of them. Pure; showing verdicts is left to reports.
 import { checkAccounts } from './accounts.ts';
 import { judgeAssertions } from './assertions/index.ts';
+import { dnsrrClaims } from './claims/dnsrr.ts';
 import { dsrClaims } from './claims/dsr.ts';
 import { fullnatClaims } from './claims/fullnat.ts';
 import { l4Claims } from './claims/l4.ts';
@@ -10,10 +11,9 @@ import { tunClaims } from './claims/tun.ts';
 import type { Check, Claim, Evidence, Status, Verdict } from './types.ts';
 
 const CLAIMS: ReadonlyMap<string, Claim> = new Map(
-  [...l7Claims, ...natClaims, ...fullnatClaims, ...dsrClaims, ...tunClaims, ...l4Claims].map((claim) => [
-    claim.id,
-    claim,
-  ]),
+  [...l7Claims, ...natClaims, ...fullnatClaims, ...dsrClaims, ...tunClaims, ...l4Claims, ...dnsrrClaims].map(
+    (claim) => [claim.id, claim],
+  ),
 );
 
 /** Every claim, in the order of the methods they are about. */

@@ -17,6 +17,22 @@ export interface RequestRecord {
   readonly backend?: string;
   /** curl's words when the request failed. */
   readonly error?: string;
+  /** Seconds since the epoch when it began, by the lab's clock; a client that keeps no rate does not tell. */
+  readonly began?: number;
+  /** The address that it went to, where the URL has a name. */
+  readonly address?: string;
+}
+
+/** A fault that came while requests went on. Times by the lab's clock, which the captures have too. */
+export interface FaultRecord {
+  /** Seconds after the first request, as it was wanted. */
+  readonly at: number;
+  readonly node: string;
+  /** As it is written, such as `stop-service`. */
+  readonly fault: string;
+  /** Seconds since the epoch: when it was begun, and when it was there. */
+  readonly began: number;
+  readonly done: number;
 }
 
 /** What a capture point recorded, and what tcpdump said of it. */
@@ -43,6 +59,8 @@ export interface Evidence {
   readonly accessLogs?: ReadonlyMap<string, readonly string[]>;
   /** Output of the inspection steps by step id (`ipvsadm`, `be1.loopback`, ...). */
   readonly tables?: ReadonlyMap<string, string>;
+  /** In the order of time; nothing when none came. */
+  readonly faults?: readonly FaultRecord[];
 }
 
 export type Status = 'pass' | 'fail' | 'unknown';

@@ -5,7 +5,7 @@ import { allClaims, claimById } from '../../src/verify/index.ts';
 import { recorded, RECORDED, status, verdict } from './evidence.ts';
 
 const TWINS: readonly (readonly [claim: string, holds: readonly string[], fails: readonly string[]])[] = [
-  ['l7.vip', ['l7'], ['direct']],
+  ['l7.vip', ['l7'], ['dnsrr', 'direct']],
   ['l7.source', ['l7'], ['nat']],
   ['l7.two-connections', ['l7'], ['nat', 'dsr']],
   ['l7.after-request', ['l7'], ['l7-stream', 'nat', 'dsr']],
@@ -14,7 +14,7 @@ const TWINS: readonly (readonly [claim: string, holds: readonly string[], fails:
   ['l7.spread', ['l7', 'l7-sticky'], ['l7-down']],
   ['l7.sticky', ['l7-sticky'], ['l7-cookie-ignored']],
 
-  ['nat.vip', ['nat'], ['direct']],
+  ['nat.vip', ['nat'], ['dnsrr', 'direct']],
   ['nat.one-connection', ['nat', 'fullnat'], ['l7', 'l7-stream']],
   ['nat.port', ['nat'], ['l7', 'l7-stream']],
   ['nat.rewrite', ['nat', 'fullnat'], ['dsr', 'l7', 'tun']],
@@ -30,7 +30,7 @@ const TWINS: readonly (readonly [claim: string, holds: readonly string[], fails:
   ['fullnat.spread', ['fullnat'], ['fullnat-weight-zero']],
   ['fullnat.no-gateway', ['fullnat'], ['nat-no-gateway', 'nat']],
 
-  ['dsr.vip', ['dsr', 'dsr-article'], ['direct']],
+  ['dsr.vip', ['dsr', 'dsr-article'], ['dnsrr', 'direct']],
   ['dsr.mac', ['dsr', 'dsr-article'], ['nat', 'l7']],
   ['dsr.source', ['dsr', 'dsr-article'], ['fullnat', 'l7']],
   ['dsr.dst', ['dsr', 'dsr-article'], ['nat', 'l7']],
@@ -46,7 +46,7 @@ const TWINS: readonly (readonly [claim: string, holds: readonly string[], fails:
   ['dsr.norules', ['dsr', 'dsr-article'], ['fullnat']],
   ['dsr.table', ['dsr', 'dsr-article'], ['nat', 'tun']],
 
-  ['tun.vip', ['tun'], ['direct']],
+  ['tun.vip', ['tun'], ['dnsrr', 'direct']],
   ['tun.encapsulation', ['tun'], ['dsr', 'nat', 'l7']],
   ['tun.source', ['tun'], ['fullnat']],
   ['tun.dst', ['tun'], ['nat']],
@@ -60,6 +60,12 @@ const TWINS: readonly (readonly [claim: string, holds: readonly string[], fails:
   ['tun.table', ['tun'], ['nat', 'dsr']],
 
   ['l4.persistence', ['nat-persistent', 'dsr-persistent'], ['nat-two-clients', 'dsr-two-clients']],
+
+  ['dnsrr.rotates', ['dnsrr', 'dnsrr-asking'], ['dnsrr-one']],
+  ['dnsrr.direct', ['dnsrr', 'dnsrr-asking', 'dnsrr-one'], ['l7']],
+  ['dnsrr.skew', ['dnsrr'], ['dnsrr-asking']],
+  ['dnsrr.failover', ['dnsrr'], ['l7-fault']],
+  ['dnsrr.persistence', ['dnsrr', 'dnsrr-asking'], ['nat-persistent']],
 ];
 
 describe('every claim', () => {

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { StepError } from '../../lab/execute.ts';
 import { interruption, type Lab } from '../../lab/lab.ts';
 import { pointsAt } from '../../lab/points.ts';
-import { runRound, sendRequests } from '../../lab/round.ts';
+import { runRound } from '../../lab/round.ts';
 import { streamCapture } from '../../lab/stream.ts';
+import { sendRequests } from '../../lab/traffic.ts';
 import { connections } from '../../pcap/index.ts';
 import { word } from '../../plan/shell.ts';
 import { byBackend, succeeded } from '../../report/json.ts';
@@ -21,6 +22,7 @@ import { failed, requireTraffic } from './request.ts';
 interface Options {
   readonly requests?: number;
   readonly concurrency?: number;
+  readonly rate?: number;
   readonly output?: string;
   readonly at?: readonly string[];
   readonly filter?: string;
@@ -68,6 +70,7 @@ async function toFiles(cli: Cli, lab: Lab, options: Options, traffic: boolean): 
   const round = await runRound(lab, {
     requests: options.requests,
     concurrency: options.concurrency,
+    rate: options.rate,
     points,
     traffic,
     seconds: options.for,
@@ -132,7 +135,7 @@ async function toStream(cli: Cli, lab: Lab, options: Options, traffic: boolean):
       const interrupted = interruption(cli.signal).catch(() => undefined);
       const requests = async () => {
         if (!traffic) return;
-        const records = await sendRequests(lab, options);
+        const { requests: records } = await sendRequests(lab, { ...options, seconds: options.for });
         failures = records.filter(failed).length;
       };
       await Promise.race([requests(), interrupted]);
@@ -159,9 +162,9 @@ export async function capture(cli: Cli, name: string | undefined, options: Optio
     );
   }
   const streams = options.write === '-';
-  // --for alone listens; a stream is for watching what others do. With -n there are requests in either case.
-  const traffic =
-    options.traffic && (options.requests !== undefined || (options.for === undefined && !streams));
+  // --for alone listens; a stream is for watching what others do. With -n or --rate there are requests in either case.
+  const asks = options.requests !== undefined || options.rate !== undefined;
+  const traffic = options.traffic && (asks || (options.for === undefined && !streams));
   return withLab(cli, name, async (lab) => {
     if (traffic) requireTraffic(lab);
     try {

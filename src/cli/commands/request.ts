@@ -1,5 +1,5 @@
 // `lblab request`: the client's requests, and who answered them.
-import { sendRequests } from '../../lab/round.ts';
+import { sendRequests } from '../../lab/traffic.ts';
 import { interruption, type Lab } from '../../lab/lab.ts';
 import { forTerminal } from '../../report/escape.ts';
 import { table } from '../../report/table.ts';
@@ -11,6 +11,8 @@ import { withLab } from '../labs.ts';
 export interface RequestOptions {
   readonly requests?: number;
   readonly concurrency?: number;
+  readonly rate?: number;
+  readonly for?: number;
 }
 
 /** A request without an answer, or with one that says that it failed. */
@@ -62,10 +64,21 @@ export function requireTraffic(lab: Lab): void {
   );
 }
 
+/** Throws Failure for a time without a rate: how many requests that is would be chance. */
+export function requireRate(lab: Pick<Lab, 'topology'>, options: RequestOptions): void {
+  if (options.for === undefined || options.rate !== undefined || lab.topology.traffic?.rate !== undefined)
+    return;
+  throw new Failure('--for wants a rate: --rate 50/s --for 10s', EXIT.usage);
+}
+
 export async function request(cli: Cli, name: string | undefined, options: RequestOptions): Promise<number> {
   return withLab(cli, name, async (lab) => {
     requireTraffic(lab);
-    const requests = await Promise.race([sendRequests(lab, options), interruption(cli.signal)]);
+    requireRate(lab, options);
+    const { requests } = await Promise.race([
+      sendRequests(lab, { ...options, seconds: options.for }),
+      interruption(cli.signal),
+    ]);
     if (cli.json) {
       const succeeded = requests.filter((each) => !failed(each)).length;
       cli.out(

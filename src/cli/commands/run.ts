@@ -12,11 +12,14 @@ import { chooseFor } from '../kernel.ts';
 import { save } from '../output.ts';
 import { follow } from '../progress.ts';
 import { openReports, type WantedReport } from '../reports.ts';
+import { requireRate } from './request.ts';
 import { loadTopology, shippedNames, type Loaded } from '../topologies.ts';
 
 interface Options {
   readonly requests?: number;
   readonly concurrency?: number;
+  readonly rate?: number;
+  readonly for?: number;
   readonly output?: string;
   readonly report?: readonly WantedReport[];
 }
@@ -35,7 +38,12 @@ async function roundsOf(
   const ids = topology.balancer === undefined ? [] : methodOf(topology.balancer.method).claims(topology);
   const began = performance.now();
   for (;;) {
-    const round = await runRound(lab, { ...options, traffic: true, signal: cli.signal });
+    const round = await runRound(lab, {
+      ...options,
+      seconds: options.for,
+      traffic: true,
+      signal: cli.signal,
+    });
     const judging = performance.now();
     const checks = judgeRound(round.evidence, ids, { live: true });
     Object.assign(timings, round.timings, { verify: performance.now() - judging });
@@ -98,6 +106,7 @@ async function runOne(
 export async function run(cli: Cli, names: string[], options: Options): Promise<number> {
   const wanted = names.length > 0 ? names : await shippedNames();
   const loaded = await Promise.all(wanted.map(async (name) => loadTopology(cli, name)));
+  for (const { topology } of loaded) requireRate({ topology }, options);
   const output = (one: Loaded) =>
     options.output === undefined
       ? resolve(cli.cwd, 'captures', one.topology.name)

@@ -7,13 +7,14 @@ import { count, groupBy, spread } from '../words.ts';
 import { synsOf } from './common.ts';
 
 interface Followed {
+  readonly node: string;
   readonly client: string;
   readonly backend: string;
   readonly reached: Reached;
 }
 
 /** Each client's connections with the backend that they reached, in the order in which they were opened. */
-function follow(seen: Observation): Followed[] {
+export function follow(seen: Observation): Followed[] {
   const reached = areBackendsCaptured(seen)
     ? seen.opened('backend').map((sighting) => ({ sighting, backend: sighting.node }))
     : forwarded(seen);
@@ -21,7 +22,12 @@ function follow(seen: Observation): Followed[] {
   const { pairs } = pairByNumbers(seen.opened('client'), [...bySighting.keys()]);
   return pairs.map(({ first, second }) => {
     const each = bySighting.get(second)!;
-    return { client: first.connection.client.address, backend: each.backend, reached: each };
+    return {
+      node: first.node,
+      client: first.connection.client.address,
+      backend: each.backend,
+      reached: each,
+    };
   });
 }
 

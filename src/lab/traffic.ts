@@ -1,0 +1,152 @@
+// The clients' requests in a lab that runs, and the faults that come meanwhile. What was broken for the requests' sake is mended when they
+// have ended.
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { contextOf, execute, spawnOf, StepError } from './execute.ts';
+import { readRequests } from './evidence.ts';
+import { applyFault, mend, type FaultDone } from './faults.ts';
+import { hold } from './hold.ts';
+import type { Lab } from './lab.ts';
+import { filesOf } from '../plan/build.ts';
+import { isPaced, requestsOf, secondsOf, trafficStage, type TrafficOptions } from '../plan/traffic.ts';
+import type { CommandStep } from '../plan/types.ts';
+import type { FaultRecord, RequestRecord } from '../verify/types.ts';
+
+export interface Sent {
+  readonly requests: readonly RequestRecord[];
+  /** The faults that came; those that the requests ended before did not. */
+  readonly faults: readonly FaultRecord[];
+}
+
+/** Milliseconds between the clients' starts, at most: each has its first request to itself. */
+const STAGGER = 50;
+
+const sleep = async (milliseconds: number) =>
+  new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
+
+/** Sends the clients' requests, lets the topology's faults come, and reads the clients' logs. */
+export async function sendRequests(lab: Lab, options: Partial<TrafficOptions>): Promise<Sent> {
+  const letGo = await hold(lab, 'requests');
+  const faults = new Timeline(lab);
+  try {
+    await requestStage(lab, options, faults);
+    await faults.end();
+    return { requests: (await readRequests(lab.dir, lab.topology)) ?? [], faults: faults.came };
+  } finally {
+    await faults.end().catch(() => {});
+    await letGo();
+  }
+}
+
+async function requestStage(lab: Lab, options: Partial<TrafficOptions>, faults: Timeline): Promise<void> {
+  const { traffic } = lab.topology;
+  const stage = trafficStage(lab.topology, options);
+  await rm(join(lab.dir, 'requests'), { recursive: true, force: true });
+  for (const { path, content } of filesOf([stage])) {
+    await mkdir(dirname(join(lab.dir, path)), { recursive: true });
+    await writeFile(join(lab.dir, path), content);
+  }
+  if (traffic === undefined) return;
+  const waiting = requestsOf(traffic, options) * traffic.timeout;
+  const seconds = lab.timeout + (secondsOf(traffic, options) ?? 0) + waiting;
+  const paced = stage.steps.filter(isPaced);
+  if (paced.length === 0) await execute({ ...contextOf(lab), timeout: seconds }, [stage]);
+  else if (traffic.order === 'in-turn') for (const step of paced) await atPace(lab, [step], seconds, faults);
+  else await atPace(lab, paced, seconds, faults);
+}
+
+/** Gets the clients ready, lets them begin one shortly after the other, and waits for their ends. */
+async function atPace(
+  lab: Lab,
+  steps: readonly CommandStep[],
+  seconds: number,
+  faults: Timeline,
+): Promise<void> {
+  const context = contextOf(lab);
+  const nameOf = (step: CommandStep) => `traffic.${step.node}`;
+  const logOf = (step: CommandStep) => join(lab.dir, `requests/${step.node}.log`);
+  await Promise.all(
+    steps.map(async (step) => {
+      await rm(logOf(step), { force: true });
+      const spawn = spawnOf(context, step);
+      await lab.client.start(
+        nameOf(step),
+        { ...spawn, environment: { ...spawn.environment, LBLAB_WAIT: '1' } },
+        { stderr: 'ready' },
+        logOf(step),
+        lab.timeout,
+        true,
+      );
+    }),
+  );
+  for (const [index, step] of steps.entries()) {
+    if (index > 0) await sleep(STAGGER);
+    await lab.client.signal(nameOf(step), 'SIGUSR2');
+    if (index === 0) faults.begin();
+  }
+  const all = Promise.all(
+    steps.map(async (step) => {
+      const end = await lab.client.wait(nameOf(step), seconds);
+      if (end.code !== 0 || end.error !== undefined)
+        throw new StepError(step, lab.name, end.error ?? `ended with ${end.signal ?? end.code}`, end, '');
+    }),
+  );
+  await Promise.race([all, faults.failed]);
+  await all;
+}
+
+/** The topology's faults, each at its time after the first request. */
+class Timeline {
+  readonly came: FaultRecord[] = [];
+  /** Rejects when a fault cannot be done. */
+  readonly failed: Promise<never>;
+  #fail: (error: unknown) => void = () => {};
+  readonly #lab: Lab;
+  #began: number | undefined;
+  #ended = false;
+  #wake = () => {};
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(lab: Lab) {
+    this.#lab = lab;
+    this.failed = new Promise((_, reject) => (this.#fail = reject));
+    this.failed.catch(() => {});
+  }
+
+  /** The first request begins now; clients that follow in turn change nothing about it. */
+  begin(): void {
+    if (this.#began !== undefined) return;
+    this.#began = performance.now();
+    this.#running = this.#play();
+    this.#running.catch(this.#fail);
+  }
+
+  async #play(): Promise<void> {
+    for (const fault of this.#lab.topology.faults ?? []) {
+      await this.#until(this.#began! + fault.at * 1000);
+      if (this.#ended) return;
+      const node = this.#lab.topology.nodes.find(({ name }) => name === fault.node)!;
+      const { did: _did, ...done }: FaultDone = await applyFault(this.#lab, node, fault);
+      this.came.push({ at: fault.at, ...done });
+    }
+  }
+
+  async #until(time: number): Promise<void> {
+    const milliseconds = time - performance.now();
+    if (milliseconds <= 0 || this.#ended) return;
+    await Promise.race([sleep(milliseconds), new Promise<void>((resolve) => (this.#wake = resolve))]);
+  }
+
+  /** No more faults; what they broke is mended. */
+  async end(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#wake();
+    await this.#running.catch(() => {});
+    if (this.came.length > 0 && !this.#lab.client.lost)
+      await mend(
+        this.#lab,
+        this.came.map(({ node }) => node),
+      );
+  }
+}
