@@ -210,7 +210,7 @@ describe('a guest', () => {
     child.stderr.on('data', (chunk) => (stderr += String(chunk)));
     const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
     const size = async () => {
-      const [run] = (await readdir(here.state)).filter((name) => name.startsWith('run-'));
+      const run = (await readdir(here.state)).find((name) => name.startsWith('run-'));
       return run === undefined
         ? 0
         : (await readFile(join(here.state, run, 'eth0.pcap')).catch(() => '')).length;
