@@ -75,4 +75,19 @@ export function definePictures(command: Define, act: Register): void {
       ),
     )
     .action(act(async () => (await import('./commands/flow.ts')).flow, { ownSignals: true }));
+
+  command(
+    'report',
+    'one HTML page of what labs showed: claims, packets, ladder, commands; needs no network and no JavaScript',
+    `  lblab report                                  the last captures of the lab that is up
+  lblab report captures/dsr -o dsr.html
+  lblab report captures/l7 captures/nat captures/dsr -o methods.html
+  lblab run --json > run.json && lblab report run.json`,
+  )
+    .argument(
+      '[lab|folder|file...]',
+      'labs, folders that captures were saved in, or what lblab run --json wrote',
+    )
+    .option('-o, --output <file>', 'the page; - is standard output', 'report.html')
+    .action(act(async () => (await import('./commands/report.ts')).report));
 }

@@ -43,6 +43,14 @@ export const FORMS: ReadonlyMap<string, Form> = new Map<string, Form>([
     },
   ],
   [
+    'html',
+    {
+      description: 'one page for people',
+      isDocument: true,
+      load: async () => (await import('./html.ts')).htmlReporter,
+    },
+  ],
+  [
     'tap',
     { description: 'TAP 14', isDocument: true, load: async () => (await import('./tap.ts')).tapReporter },
   ],

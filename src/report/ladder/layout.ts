@@ -3,7 +3,7 @@ import { rewriteWords, type Length } from './labels.ts';
 import { FRAME } from './line.ts';
 import type { Hop, Ladder, Leg, Row } from './types.ts';
 
-const MINIMUM_WIRE = 5;
+const MINIMUM_WIRE = 4;
 const MINIMUM_LABELLED = 14;
 const WIDEST_WIRE = 44;
 const LONGEST_LABEL = 34;

@@ -37,7 +37,7 @@ function rewritten(ladder: Ladder): Note[] {
     lines: limited(
       changes.map(({ isToServer, packets, rewrites }) => {
         const words = rewriteWords(rewrites, 'whole', (mac) => ladder.nameOfMac(mac));
-        return `to the ${isToServer ? 'server' : 'client'}, ${count(packets, 'packet')}: ${words === '' ? 'nothing' : words}`;
+        return `${count(packets, 'packet')} to the ${isToServer ? 'server' : 'client'}: ${words === '' ? 'nothing' : words}`;
       }),
     ),
   }));

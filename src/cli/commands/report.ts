@@ -1,0 +1,93 @@
+// `lblab report`: what labs showed, as one HTML page to keep or to send.
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { methodOf } from '../../balancers/index.ts';
+import { htmlReport } from '../../report/html.ts';
+import { forTerminal } from '../../report/escape.ts';
+import type { Judged } from '../../report/types.ts';
+import type { Kernel } from '../../sandbox/start.ts';
+import { judgeRound, summary } from '../../verify/index.ts';
+import { giveToCaller, type Cli } from '../context.ts';
+import { EXIT, Failure } from '../failure.ts';
+import { shown } from '../output.ts';
+import { findRound, type Round } from '../sources.ts';
+
+interface Options {
+  readonly output: string;
+}
+
+/** As far as it is read here: `lblab run --json`. */
+interface RunDocument {
+  readonly schema: 'lblab/run@1';
+  readonly labs: readonly {
+    readonly lab: string;
+    readonly topology: string;
+    readonly kernel: Kernel;
+    readonly captures: readonly { readonly path: string }[];
+    readonly timings: Readonly<Record<string, number>>;
+  }[];
+}
+
+function isRunDocument(value: unknown): value is RunDocument {
+  return typeof value === 'object' && value !== null && (value as RunDocument).schema === 'lblab/run@1';
+}
+
+function judged(round: Round, known: Partial<Judged> = {}): Judged {
+  const { name, topology, evidence, folder, live } = round;
+  const ids = topology.balancer === undefined ? [] : methodOf(topology.balancer.method).claims(topology);
+  const checks = judgeRound(evidence, ids, { live });
+  return { name, topology, evidence, output: folder, checks, status: summary(checks), ...known };
+}
+
+/** The labs of a run, from the captures that it left. */
+async function ofRun(cli: Cli, path: string): Promise<Judged[]> {
+  const refuse = (words: string) => new Failure(`${forTerminal(path)}: ${words}`, EXIT.usage);
+  const text = await readFile(resolve(cli.cwd, path), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw refuse(error.code === 'ENOENT' ? 'no such lab, folder or file' : error.message);
+  });
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    throw refuse('neither a folder of captures nor what lblab run --json wrote');
+  }
+  if (!isRunDocument(document)) throw refuse('not what lblab run --json wrote (schema lblab/run@1)');
+  return Promise.all(
+    document.labs.map(async ({ lab, topology, kernel, captures, timings }) => {
+      const folder = captures[0] === undefined ? undefined : dirname(captures[0].path);
+      const round = folder === undefined ? undefined : await findRound(cli, `${folder}/`);
+      if (round === undefined) throw refuse(`the captures of ${forTerminal(lab)} are not there any more`);
+      return judged({ ...round, live: true }, { file: topology, kernel, timings });
+    }),
+  );
+}
+
+export async function report(cli: Cli, words: string[], { output }: Options): Promise<number> {
+  const found = await Promise.all(
+    (words.length === 0 ? [undefined] : words).map(async (word) => {
+      const round = await findRound(cli, word);
+      return round === undefined ? ofRun(cli, word!) : [judged(round)];
+    }),
+  );
+  const results = found.flat();
+  const page = htmlReport(results, cli.cwd);
+  if (output === '-') {
+    cli.out(page);
+    return EXIT.ok;
+  }
+  const path = resolve(cli.cwd, output);
+  try {
+    const made = await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, page);
+    await giveToCaller(cli, made ?? path);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new Failure(`no report can be written to ${forTerminal(output)}: ${message}`, EXIT.usage);
+  }
+  const bytes = Buffer.byteLength(page);
+  if (cli.json) {
+    const labs = results.map(({ name, topology, status }) => ({ lab: name ?? topology.name, status }));
+    cli.out(JSON.stringify({ schema: 'lblab/report@1', path, bytes, labs }) + '\n');
+  } else cli.out(`${shown(cli, path)}  ${Math.ceil(bytes / 1024)} kB\n`);
+  return EXIT.ok;
+}
