@@ -4,7 +4,7 @@ import type { AnalysisFlag } from './analysis.ts';
 import { ANALYSIS_FLAGS } from './analysis.ts';
 import type { Capture } from './capture.ts';
 import type { ConnectionFigures } from './figures.ts';
-import { isLowTheClient, toFigures } from './figures.ts';
+import { FigureTeller, isLowTheClient } from './figures.ts';
 import { ACK, CWR, ECE, FIN, Frame, PSH, RST, SYN, URG } from './frame.ts';
 import type { HttpExchange } from './http.ts';
 import { readExchanges } from './http.ts';
@@ -52,11 +52,10 @@ export function connections(capture: Pick<Capture, 'packets'>): Connection[] {
     }
   }
   const { lives } = tracker;
-  const addressOf = (_: unknown, life: number, place: number) =>
-    names[lives.words[lives.row(life) + place]!]!;
+  const teller = new FigureTeller(lives, first, names);
   return gathered.flatMap((entry, life) => {
     if (entry.numbers.length === 0) return [];
-    const figures = toFigures(lives, life, first, addressOf);
+    const figures = teller.tell(life);
     const http = figures.protocol === 'udp' ? [] : exchanges(figures, entry, isLowTheClient(lives, life));
     return [{ ...figures, packetNumbers: entry.numbers, analysisPackets: entry.found, http }];
   });

@@ -104,68 +104,86 @@ export interface ConnectionFigures {
   readonly analysis: Readonly<Partial<Record<AnalysisFlag, number>>>;
 }
 
-/** @param base nanoseconds since the epoch that the life's times count from */
-export function toFigures(
-  lives: Lives,
-  life: number,
-  base: bigint,
-  addressAt = addressIn,
-): ConnectionFigures {
-  const { words, times } = lives;
-  const row = lives.row(life);
-  const timesRow = lives.timesRow(life);
-  const isLowClient = isLowTheClient(lives, life);
-  const isTcp = words[row + PROTOCOL] === 6;
-  const ports = words[row + PORTS]!;
-  const low: Endpoint = { address: addressAt(lives, life, LOW_ADDRESS), port: ports >>> 16 };
-  const high: Endpoint = { address: addressAt(lives, life, HIGH_ADDRESS), port: ports & 0xffff };
-  const fromClient = readDirection(lives, life, isLowClient);
-  const fromServer = readDirection(lives, life, !isLowClient);
-  const end: End = {
-    syn: words[row + SYN_NUMBER]!,
-    synAck: words[row + SYN_ACK_NUMBER]!,
-    handshakeAck: words[row + HANDSHAKE_ACK_NUMBER]!,
-    completeness: words[row + COMPLETENESS]!,
-    rst: words[row + RST_NUMBER]!,
-    isRstOfClient: ((words[row + MARKS]! & MARK_RST_OF_LOW) !== 0) === isLowClient,
-    isCloseCrossed: (words[row + MARKS]! & MARK_CLOSE_CROSSED) !== 0,
-  };
+/** Tells the figures of lives; addresses that occur often are made once. */
+export class FigureTeller {
+  readonly #lives: Lives;
+  readonly #base: bigint;
+  readonly #names: ReadonlyArray<string> | undefined;
+  readonly #known = new Map<number, string>();
+
+  /**
+   * @param base nanoseconds since the epoch that the lives' times count from
+   * @param names the addresses, where the first word of each in the lives is an index of them
+   */
+  constructor(lives: Lives, base: bigint, names?: readonly string[]) {
+    this.#lives = lives;
+    this.#base = base;
+    this.#names = names;
+  }
+
+  tell(life: number): ConnectionFigures {
+    const lives = this.#lives;
+    const { words, times } = lives;
+    const row = lives.row(life);
+    const timesRow = lives.timesRow(life);
+    const isLowClient = isLowTheClient(lives, life);
+    const isTcp = words[row + PROTOCOL] === 6;
+    const ports = words[row + PORTS]!;
+    const low: Endpoint = { address: this.#address(row, row + LOW_ADDRESS), port: ports >>> 16 };
+    const high: Endpoint = { address: this.#address(row, row + HIGH_ADDRESS), port: ports & 0xffff };
+    const fromClient = readDirection(lives, life, isLowClient);
+    const fromServer = readDirection(lives, life, !isLowClient);
+    const end = readEnd(words, row, isLowClient);
+    const state = stateOf(end, fromClient, fromServer);
+    const roundTripTime = times[timesRow + ROUND_TRIP]!;
+    return {
+      protocol: isTcp ? 'tcp' : 'udp',
+      client: isLowClient ? low : high,
+      server: isLowClient ? high : low,
+      state,
+      complete:
+        end.syn !== undefined &&
+        end.synAck !== undefined &&
+        end.handshakeAck !== undefined &&
+        fromClient.payload > 0 &&
+        fromServer.payload > 0 &&
+        (state === 'closed' || state === 'reset'),
+      handshake: { syn: end.syn, synAck: end.synAck, ack: end.handshakeAck },
+      closedBy: closedBy(end, fromClient.fin, fromServer.fin),
+      oneSided: fromServer.packets === 0 ? 'to-server' : fromClient.packets === 0 ? 'to-client' : undefined,
+      isn: { client: isTcp ? fromClient.base : undefined, server: isTcp ? fromServer.base : undefined },
+      packets: { toServer: fromClient.packets, toClient: fromServer.packets },
+      bytes: { toServer: fromClient.bytes, toClient: fromServer.bytes },
+      payload: { toServer: fromClient.payload, toClient: fromServer.payload },
+      firstTime: this.#base + BigInt(times[timesRow + FIRST_TIME]!),
+      lastTime: this.#base + BigInt(times[timesRow + LAST_TIME]!),
+      roundTripTime: Number.isNaN(roundTripTime) ? undefined : roundTripTime,
+      completeness: end.completeness,
+      analysis: readAnalysis(words, row),
+    };
+  }
+
+  #address(row: number, at: number): string {
+    const { words } = this.#lives;
+    const word = words[at]!;
+    if (this.#names !== undefined) return this.#names[word]!;
+    if (words[row + VERSION] === 6) return fromWords(word, words[at + 1]!, words[at + 2]!, words[at + 3]!);
+    let text = this.#known.get(word);
+    if (text === undefined) {
+      text = fromWord(word);
+      this.#known.set(word, text);
+    }
+    return text;
+  }
+}
+
+function readAnalysis(words: Int32Array, row: number): Partial<Record<AnalysisFlag, number>> {
   const analysis: Partial<Record<AnalysisFlag, number>> = {};
-  ANALYSIS_FLAGS.forEach((flag, index) => {
+  for (let index = 0; index < ANALYSIS_FLAGS.length; index++) {
     const found = words[row + COUNTS + index]!;
-    if (found > 0) analysis[flag] = found;
-  });
-  const state = stateOf(end, fromClient, fromServer);
-  const roundTripTime = times[timesRow + ROUND_TRIP]!;
-  return {
-    protocol: isTcp ? 'tcp' : 'udp',
-    client: isLowClient ? low : high,
-    server: isLowClient ? high : low,
-    state,
-    complete:
-      end.syn !== 0 &&
-      end.synAck !== 0 &&
-      end.handshakeAck !== 0 &&
-      fromClient.payload > 0 &&
-      fromServer.payload > 0 &&
-      (state === 'closed' || state === 'reset'),
-    handshake: {
-      ...(end.syn !== 0 && { syn: end.syn }),
-      ...(end.synAck !== 0 && { synAck: end.synAck }),
-      ...(end.handshakeAck !== 0 && { ack: end.handshakeAck }),
-    },
-    closedBy: closedBy(end, fromClient.fin, fromServer.fin),
-    oneSided: fromServer.packets === 0 ? 'to-server' : fromClient.packets === 0 ? 'to-client' : undefined,
-    isn: { client: isTcp ? fromClient.base : undefined, server: isTcp ? fromServer.base : undefined },
-    packets: { toServer: fromClient.packets, toClient: fromServer.packets },
-    bytes: { toServer: fromClient.bytes, toClient: fromServer.bytes },
-    payload: { toServer: fromClient.payload, toClient: fromServer.payload },
-    firstTime: base + BigInt(times[timesRow + FIRST_TIME]!),
-    lastTime: base + BigInt(times[timesRow + LAST_TIME]!),
-    ...(!Number.isNaN(roundTripTime) && { roundTripTime }),
-    completeness: end.completeness,
-    analysis,
-  };
+    if (found > 0) analysis[ANALYSIS_FLAGS[index]!] = found;
+  }
+  return analysis;
 }
 
 /** Whether the lower endpoint is the client: by its SYN, or else by its port, or else because it was first. */
@@ -185,20 +203,13 @@ export function isCounted(lives: Lives, life: number): boolean {
   return lives.words[row + FROM_LOW + PACKETS]! + lives.words[row + FROM_HIGH + PACKETS]! > 0;
 }
 
-function addressIn(lives: Lives, life: number, place: typeof LOW_ADDRESS | typeof HIGH_ADDRESS): string {
-  const { words } = lives;
-  const at = lives.row(life) + place;
-  if (words[lives.row(life) + VERSION] === 4) return fromWord(words[at]!);
-  return fromWords(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!);
-}
-
 interface DirectionFigures {
   readonly packets: number;
   readonly bytes: number;
   readonly payload: number;
   readonly base: number | undefined;
-  /** Packet number; 0 is none. */
-  readonly fin: number;
+  /** Packet number. */
+  readonly fin: number | undefined;
 }
 
 function readDirection(lives: Lives, life: number, isLow: boolean): DirectionFigures {
@@ -210,39 +221,57 @@ function readDirection(lives: Lives, life: number, isLow: boolean): DirectionFig
     bytes: times[timesRow + BYTES]!,
     payload: times[timesRow + PAYLOAD]!,
     base: words[row + IS_BASE_KNOWN] === 1 ? words[row + BASE]! >>> 0 : undefined,
-    fin: words[row + FIN_NUMBER]!,
+    fin: words[row + FIN_NUMBER]! || undefined,
   };
 }
 
-/** Packet numbers, 0 for none, and what else tells how it began and ended. */
+/** Packet numbers, and what else tells how it began and ended. */
 interface End {
-  readonly syn: number;
-  readonly synAck: number;
-  readonly handshakeAck: number;
+  readonly syn: number | undefined;
+  readonly synAck: number | undefined;
+  readonly handshakeAck: number | undefined;
+  readonly rst: number | undefined;
   readonly completeness: number;
-  readonly rst: number;
   readonly isRstOfClient: boolean;
   readonly isCloseCrossed: boolean;
 }
 
+function readEnd(words: Int32Array, row: number, isLowClient: boolean): End {
+  const marks = words[row + MARKS]!;
+  return {
+    syn: words[row + SYN_NUMBER]! || undefined,
+    synAck: words[row + SYN_ACK_NUMBER]! || undefined,
+    handshakeAck: words[row + HANDSHAKE_ACK_NUMBER]! || undefined,
+    rst: words[row + RST_NUMBER]! || undefined,
+    completeness: words[row + COMPLETENESS]!,
+    isRstOfClient: ((marks & MARK_RST_OF_LOW) !== 0) === isLowClient,
+    isCloseCrossed: (marks & MARK_CLOSE_CROSSED) !== 0,
+  };
+}
+
 function stateOf(end: End, fromClient: DirectionFigures, fromServer: DirectionFigures): ConnectionState {
+  const { syn, synAck, rst } = end;
   if (fromServer.packets === 0) {
-    const isOnlySyn = end.completeness === 1 && fromClient.payload === 0 && end.rst === 0;
+    const isOnlySyn = end.completeness === 1 && fromClient.payload === 0 && rst === undefined;
     return isOnlySyn ? 'unanswered' : 'one-sided';
   }
   if (fromClient.packets === 0) return 'one-sided';
-  if (end.rst !== 0 && end.syn !== 0 && end.synAck === 0 && !end.isRstOfClient) return 'refused';
-  if (fromClient.fin !== 0 && fromServer.fin !== 0) return 'closed';
-  if (end.rst !== 0) return 'reset';
-  if (fromClient.fin !== 0 || fromServer.fin !== 0) return 'half-closed';
-  if (end.synAck !== 0 && fromClient.payload === 0 && fromServer.payload === 0) return 'handshake-only';
+  if (rst !== undefined && syn !== undefined && synAck === undefined && !end.isRstOfClient) return 'refused';
+  if (fromClient.fin !== undefined && fromServer.fin !== undefined) return 'closed';
+  if (rst !== undefined) return 'reset';
+  if (fromClient.fin !== undefined || fromServer.fin !== undefined) return 'half-closed';
+  if (synAck !== undefined && fromClient.payload === 0 && fromServer.payload === 0) return 'handshake-only';
   return 'established';
 }
 
-function closedBy(end: End, clientFin: number, serverFin: number): ClosedBy | undefined {
-  if (end.rst !== 0 && (clientFin === 0 || serverFin === 0))
-    return end.isRstOfClient ? 'reset-by-client' : 'reset-by-server';
-  if (clientFin === 0 && serverFin === 0) return undefined;
-  if (end.isCloseCrossed) return 'both';
-  return serverFin === 0 || (clientFin !== 0 && clientFin < serverFin) ? 'client' : 'server';
+function closedBy(
+  end: End,
+  clientFin: number | undefined,
+  serverFin: number | undefined,
+): ClosedBy | undefined {
+  const isClosed = clientFin !== undefined && serverFin !== undefined;
+  if (end.rst !== undefined && !isClosed) return end.isRstOfClient ? 'reset-by-client' : 'reset-by-server';
+  if (isClosed && end.isCloseCrossed) return 'both';
+  if (clientFin === undefined && serverFin === undefined) return undefined;
+  return (clientFin ?? Infinity) < (serverFin ?? Infinity) ? 'client' : 'server';
 }

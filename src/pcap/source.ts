@@ -74,7 +74,9 @@ async function pumpGzip(first: Uint8Array, read: Read, parser: CaptureParser): P
   gunzip.on('data', (chunk: Buffer) => {
     if (gunzip.destroyed) return;
     try {
-      const bytes = left.length === 0 ? chunk : Buffer.concat([left, chunk]);
+      // A plain array: `slice` of a Buffer would not copy, and packets would hold on to it.
+      const joined = left.length === 0 ? chunk : Buffer.concat([left, chunk]);
+      const bytes = new Uint8Array(joined.buffer, joined.byteOffset, joined.length);
       left = bytes.slice(parser.parse(bytes, 0, bytes.length));
       if (parser.stopped) gunzip.destroy();
     } catch (error) {

@@ -1,6 +1,6 @@
 // Connections of a capture of any length: reads it once, keeps figures and never packets.
 import type { ConnectionFigures } from './figures.ts';
-import { isCounted, toFigures } from './figures.ts';
+import { FigureTeller, isCounted } from './figures.ts';
 import type { CaptureFormat } from './file.ts';
 import { CaptureParser } from './file.ts';
 import { Fragments } from './fragments.ts';
@@ -44,10 +44,9 @@ export async function summarize(source: CaptureSource, options: SummaryOptions =
   const frame = new Frame();
   const fragments = new Fragments();
   const base = () => BigInt(parser.base ?? 0) * 1_000_000_000n;
-  const tracker = new Tracker(
-    maximumConnections,
-    onLetGo && ((life) => onLetGo(toFigures(tracker.lives, life, base()))),
-  );
+  let teller: FigureTeller | undefined;
+  const tell = (life: number) => (teller ??= new FigureTeller(tracker.lives, base())).tell(life);
+  const tracker = new Tracker(maximumConnections, onLetGo && ((life) => onLetGo(tell(life))));
   let bytes = 0;
   let firstTime = Number.POSITIVE_INFINITY;
   let lastTime = Number.NEGATIVE_INFINITY;
@@ -62,8 +61,7 @@ export async function summarize(source: CaptureSource, options: SummaryOptions =
   await feed(source, parser);
   const { lives, letGo } = tracker;
   const connections: ConnectionFigures[] = [];
-  for (let life = 0; life < lives.count; life++)
-    if (isCounted(lives, life)) connections.push(toFigures(lives, life, base()));
+  for (let life = 0; life < lives.count; life++) if (isCounted(lives, life)) connections.push(tell(life));
   return {
     format: parser.format!,
     linkType: linkTypeName(parser.linkType),

@@ -12,14 +12,20 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const ENGINE = join(WORK, 'engine.mjs');
 const READER = join(WORK, 'reader.mjs');
 
+const REQUEST = Buffer.from(
+  `GET /index.html HTTP/1.1\r\nHost: myapp1\r\nUser-Agent: ${'x'.repeat(132)}\r\n\r\n`,
+);
+const ANSWER_HEAD = 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 636\r\n\r\n';
+const ANSWER = Buffer.from(`${ANSWER_HEAD}${'y'.repeat(636)}`);
+
 /** What one connection sends: flags, whether from the client, payload. Ten exchanges between handshake and end. */
 const SCRIPT = [
   [0x02, true, 0],
   [0x12, false, 0],
   [0x10, true, 0],
   ...Array.from({ length: 10 }, () => [
-    [0x18, true, 200],
-    [0x18, false, 700],
+    [0x18, true, REQUEST.length],
+    [0x18, false, ANSWER.length],
     [0x10, true, 0],
   ]).flat(),
   [0x11, true, 0],
@@ -79,6 +85,7 @@ async function generate(packets, alive, snapLength, sink) {
     piece.writeUInt32BE((flags & 0x10) === 0 ? 0 : sent[peer][slot], frame + 42);
     piece.writeUInt16BE(0x5000 | flags, frame + 46);
     piece.writeUInt16BE(8192, frame + 48);
+    (isClient ? REQUEST : ANSWER).copy(piece, frame + FRAME, 0, captured - FRAME);
     sent[own][slot] += length + ((flags & 3) === 0 ? 0 : 1);
     step[slot] = (step[slot] + 1) % SCRIPT.length;
     if (step[slot] === 0) life[slot]++;

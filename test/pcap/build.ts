@@ -61,6 +61,15 @@ export function ipv4(
   return Buffer.concat([header, payload]);
 }
 
+/** An IPv4 packet with its header checksum filled in: fragments are only put together where it holds. */
+export function checksummed(packet: Buffer): Buffer {
+  let sum = 0;
+  for (let at = 0; at < (packet[0]! & 0x0f) * 4; at += 2) sum += packet.readUInt16BE(at);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  packet.writeUInt16BE(~sum & 0xffff, 10);
+  return packet;
+}
+
 /** Addresses as 32 hexadecimal digits. */
 export function ipv6(next: number, payload: Uint8Array, source: string, destination: string) {
   const header = Buffer.alloc(40);

@@ -1,6 +1,9 @@
+import { randomBytes } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
 import { expect, test, describe } from 'vitest';
 import { NotACaptureError, readCapture } from '../../src/pcap/index.ts';
-import { bytesOf, ethernet, ipv4, ipv6, pcap, segment, tcp, udp } from './build.ts';
+import { bytesOf, checksummed, ethernet, ipv4, ipv6, pcap, segment, tcp, udp } from './build.ts';
+import { PcapngBuilder } from './pcapng.ts';
 
 const SYN = segment({
   flags: 'S',
@@ -66,6 +69,129 @@ describe('a pcap file', () => {
   });
 });
 
+describe('a pcapng file', () => {
+  test.each([false, true])('big-endian: %s', async (bigEndian) => {
+    const file = new PcapngBuilder({ bigEndian })
+      .section()
+      .interface()
+      .packet(SYN, 1_700_000_000_123_456n)
+      .build();
+    const capture = await readCapture(file);
+    expect(capture).toMatchObject({ format: 'pcapng', linkType: 'ETHERNET' });
+    expect(capture.packets).toMatchObject([{ time: 1_700_000_000_123_456_000n, tcp: { sequence: 1 } }]);
+    expect(capture.truncated).toBeUndefined();
+  });
+
+  test.each([
+    ['nanoseconds', 9, 1_700_000_000_123_456_789n, 1_700_000_000_123_456_789n],
+    ['the last nanosecond of a second', 9, 1_699_999_999_999_999_999n, 1_699_999_999_999_999_999n],
+    ['milliseconds', 3, 1_700_000_000_123n, 1_700_000_000_123_000_000n],
+    ['seconds', 0, 1_700_000_000n, 1_700_000_000_000_000_000n],
+    ['picoseconds', 12, 1_700_000_123_456_789_012n, 1_700_000_123_456_789n],
+    ['2^-10 seconds', 0x80 | 10, 1_700_000_000n * 1024n + 512n, 1_700_000_000_500_000_000n],
+    ['2^-32 seconds', 0x80 | 32, (1_700_000_000n << 32n) + (1n << 31n), 1_700_000_000_500_000_000n],
+  ])('with a clock that counts %s', async (_, resolution, ticks, time) => {
+    const file = new PcapngBuilder()
+      .section()
+      .interface(1, [[9, Uint8Array.of(resolution)]])
+      .packet(SYN, ticks)
+      .build();
+    expect((await readCapture(file)).packets[0]!.time).toBe(time);
+  });
+
+  test('with an offset to its times', async () => {
+    const offset = Buffer.alloc(8);
+    offset.writeBigInt64LE(1_600_000_000n);
+    const file = new PcapngBuilder()
+      .section()
+      .interface(1, [[14, offset]])
+      .packet(SYN, 1_500_000n)
+      .build();
+    expect((await readCapture(file)).packets[0]!.time).toBe(1_600_000_001_500_000_000n);
+  });
+
+  test('with several interfaces and sections, each with its own clock and link type', async () => {
+    const ip = ipv4(6, tcp({}));
+    const one = new PcapngBuilder()
+      .section()
+      .interface()
+      .interface(101, [[9, Uint8Array.of(9)]])
+      .packet(SYN, 1n)
+      .packet(ip, 1n, 1)
+      .build();
+    const other = new PcapngBuilder({ bigEndian: true }).section().interface(101).packet(ip, 2n).build();
+    const { packets, linkType } = await readCapture(Buffer.concat([one, other]));
+    expect(linkType).toBe('ETHERNET');
+    expect(
+      packets.map(({ time, linkType: own, tcp: segmentOf }) => [time, own, segmentOf?.sourcePort]),
+    ).toEqual([
+      [1000n, 1, 40000],
+      [1n, 101, 40000],
+      [2000n, 101, 40000],
+    ]);
+  });
+
+  test('with simple packets, which have no time', async () => {
+    const file = new PcapngBuilder().section().interface().simplePacket(SYN).build();
+    expect((await readCapture(file)).packets).toMatchObject([{ time: 0n, tcp: { sequence: 1 } }]);
+  });
+
+  test('with a long comment, which is passed over', async () => {
+    const builder = new PcapngBuilder().section().interface().packet(SYN, 1n);
+    const file = builder.block(5, Buffer.alloc(3_000_000)).packet(SYN, 2n).build();
+    expect((await readCapture(file)).packets).toHaveLength(2);
+  });
+
+  test('cut short or damaged gives the packets before and says where', async () => {
+    const builder = new PcapngBuilder().section().interface().packet(SYN, 1n);
+    const sound = builder.build().length;
+    const file = builder.packet(SYN, 2n).build();
+    expect(await readCapture(file.subarray(0, -3))).toMatchObject({
+      packets: [{ number: 1 }],
+      truncated: `the file ends inside a record that starts at byte ${sound}, after packet 1`,
+    });
+    file.writeUInt32LE(7, sound + 4);
+    expect(await readCapture(file)).toMatchObject({
+      packets: [{ number: 1 }],
+      truncated: `the block at byte ${sound}, after packet 1, has a block length of 7: the file is corrupt`,
+    });
+  });
+});
+
+describe('a gzip-compressed capture', () => {
+  const random = pcap(
+    Array.from({ length: 2000 }, (_, index) => segment({ sequence: index, payload: randomBytes(200) })),
+  );
+
+  test.each([
+    ['pcap', random],
+    ['pcapng', new PcapngBuilder().section().interface().packet(SYN, 1n).build()],
+  ])('%s reads like the file inside', async (_, file) => {
+    expect((await readCapture(gzipSync(file))).packets).toEqual((await readCapture(file)).packets);
+  });
+
+  test('cut short gives what came before', async () => {
+    const compressed = gzipSync(random);
+    const { packets, truncated } = await readCapture(compressed.subarray(0, compressed.length >> 1));
+    expect(packets.length).toBeGreaterThan(900);
+    expect(truncated).toMatch(/^the gzip stream is damaged \(unexpected end of file\), after packet \d+$/);
+  });
+
+  test('damaged inside gives what came before', async () => {
+    const compressed = gzipSync(random);
+    compressed.fill(0xff, compressed.length >> 1, (compressed.length >> 1) + 4000);
+    const { packets, truncated } = await readCapture(compressed);
+    expect(packets.length).toBeGreaterThan(500);
+    expect(truncated).toBeDefined();
+  });
+});
+
+test('a capture longer than what is kept says so', async () => {
+  const capture = await readCapture(pcap([SYN, SYN, SYN]), { maximumPackets: 2 });
+  expect(capture.packets).toHaveLength(2);
+  expect(capture.truncated).toBe('stopped after 2 packets, the most that are kept');
+});
+
 test.each([
   ['', 'the file is empty'],
   ['{"schema": 1}', 'it looks like JSON'],
@@ -83,6 +209,79 @@ async function only(frame: Uint8Array, linkType = 1) {
 }
 
 describe('headers', () => {
+  const ip = ipv4(6, tcp({}));
+
+  test.each([
+    ['raw IP', 101, ip],
+    ['raw IP of old BSDs', 12, ip],
+    ['raw IPv4', 228, ip],
+    ['loopback, little-endian', 0, Buffer.concat([bytesOf('02000000'), ip])],
+    ['loopback, big-endian', 0, Buffer.concat([bytesOf('00000002'), ip])],
+    ["OpenBSD's loopback", 108, Buffer.concat([bytesOf('00000002'), ip])],
+    ['Linux cooked', 113, Buffer.concat([bytesOf('0000 0001 0006 020000000001 0000 0800'), ip])],
+    [
+      'Linux cooked, version 2',
+      276,
+      Buffer.concat([bytesOf('0800 0000 00000002 0001 00 06 020000000001 0000'), ip]),
+    ],
+    ['IEEE 802.3 with SNAP', 1, ethernet(8 + ip.length, Buffer.concat([bytesOf('aaaa03 000000 0800'), ip]))],
+    ['MPLS', 1, ethernet(0x8847, Buffer.concat([bytesOf('00010040 00020140'), ip]))],
+    [
+      'PPPoE',
+      1,
+      ethernet(0x8864, Buffer.concat([bytesOf(`1100 0001 00${(ip.length + 2).toString(16)} 0021`), ip])),
+    ],
+  ])('%s', async (_, linkType, frame) => {
+    expect(await only(frame, linkType)).toMatchObject({
+      ip: { source: '10.0.0.1', destination: '10.0.0.2' },
+      tcp: { sourcePort: 40000, payloadLength: 0 },
+    });
+  });
+
+  test('IPv4 options are no payload', async () => {
+    const frame = ethernet(0x0800, ipv4(6, tcp({ payload: 'x' }), { options: [7, 3, 4, 0] }));
+    expect((await only(frame)).tcp).toMatchObject({ sourcePort: 40000, payload: Uint8Array.from([0x78]) });
+  });
+
+  test('GRE, with a key and without', async () => {
+    const inner = ipv4(6, tcp({}), { source: '192.0.2.1' });
+    for (const header of ['0000 0800', '2000 0800 00000001']) {
+      const packet = await only(ethernet(0x0800, ipv4(47, Buffer.concat([bytesOf(header), inner]))));
+      expect(packet.outer).toMatchObject([{ source: '10.0.0.1', protocol: 47 }]);
+      expect(packet).toMatchObject({ ip: { source: '192.0.2.1' }, tcp: { sourcePort: 40000 } });
+    }
+  });
+
+  test('IPv4 fragments, in any order: the last one to come has the payload', async () => {
+    const datagram = tcp({ payload: 'x'.repeat(44) });
+    const fragments = [
+      ipv4(6, datagram.subarray(0, 32), { identification: 7, fragment: 0x2000 }),
+      ipv4(6, datagram.subarray(32, 56), { identification: 7, fragment: 0x2000 | 4 }),
+      ipv4(6, datagram.subarray(56), { identification: 7, fragment: 7 }),
+    ].map((packet) => ethernet(0x0800, checksummed(packet)));
+    for (const order of [
+      [0, 1, 2],
+      [2, 0, 1],
+      [2, 1, 0],
+    ]) {
+      const { packets } = await readCapture(pcap(order.map((index) => fragments[index]!)));
+      expect(packets.map((packet) => packet.tcp?.payloadLength)).toEqual([undefined, undefined, 44]);
+      expect(packets[0]!.ip!.fragment).toEqual({ offset: [0, 32, 56][order[0]!], more: order[0] !== 2 });
+    }
+  });
+
+  test('IPv6 fragments', async () => {
+    const datagram = tcp({ payload: 'x'.repeat(12) });
+    const [source, destination] = [`fd${'0'.repeat(29)}1`, `fd${'0'.repeat(29)}2`];
+    const fragments = [
+      Buffer.concat([bytesOf('06 00 0001 00000009'), datagram.subarray(0, 16)]),
+      Buffer.concat([bytesOf('06 00 0010 00000009'), datagram.subarray(16)]),
+    ].map((payload) => ethernet(0x86dd, ipv6(44, payload, source, destination)));
+    const { packets } = await readCapture(pcap(fragments));
+    expect(packets.map((packet) => packet.tcp?.payloadLength)).toEqual([undefined, 12]);
+    expect(packets[0]!.ip).toMatchObject({ identification: 9, fragment: { offset: 0, more: true } });
+  });
+
   test('VLAN and QinQ tags, outermost first', async () => {
     const tagged = ethernet(0x88a8, Buffer.concat([bytesOf('0064 8100 00c8 0800'), ipv4(6, tcp({}))]));
     expect(await only(tagged)).toMatchObject({
