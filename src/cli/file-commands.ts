@@ -9,10 +9,20 @@ export function defineFileCommands(program: Command, command: Define, act: Regis
     'what would be executed for a topology, step by step, each with its reason',
     `  lblab plan l7
   lblab plan nat --format sh > nat.sh        a script that does the same by itself
-  lblab plan ./mine.yaml --format json`,
+  lblab plan ./mine.yaml --format json
+  lblab plan dsr --format ascii              the topology as a picture; mermaid and dot too`,
   )
     .argument('<topology>', 'a topology that ships, or a file')
-    .addOption(new Option('--format <format>', 'text, json or sh').choices(['text', 'json', 'sh']))
+    .addOption(
+      new Option('--format <format>', 'text, json, sh; the topology as ascii, mermaid or dot').choices([
+        'text',
+        'json',
+        'sh',
+        'ascii',
+        'mermaid',
+        'dot',
+      ]),
+    )
     .addOption(new Option('--name <lab>', "the lab's name (default: the topology's)").argParser(labName))
     .action(act(async () => (await import('./commands/plan.ts')).plan));
 

@@ -2,6 +2,7 @@
 // wires.
 import { rolesOf } from '../../verify/roles.ts';
 import type { Interface, Node, Topology } from '../../topology/types.ts';
+import { boxLines } from '../../plan/pictures/boxes.ts';
 import { ascii } from '../ladder/labels.ts';
 import type { Step } from '../ladder/steps.ts';
 import { markup, NONE, type Markup } from './markup.ts';
@@ -143,16 +144,7 @@ function plugSvg({ link, x, edge, bus }: Plug): Markup {
 
 function nodeSvg(topology: Topology, node: Node, left: number, boxTop: number): Markup {
   const x = left + BOX / 2;
-  const { balancer } = topology;
-  const isBalancer = balancer?.node === node.name;
-  const lines: string[] = [isBalancer ? balancer.method : node.role];
-  const own = node.interfaces.flatMap((link) => link.addresses.map(({ address }) => address));
-  if (isBalancer && !own.includes(balancer.vip)) lines.push(`VIP ${balancer.vip}`);
-  const shares = balancer !== undefined && ['ipvs-dsr', 'ipvs-tun', 'nft-dsr'].includes(balancer.method);
-  const isReal = balancer?.services.some(({ backends }) => backends.some((real) => real.node === node.name));
-  if (shares && isReal === true && !balancer.sabotage.includes('no-loopback-vip'))
-    lines.push(`lo ${balancer.vip}`);
-  lines.push(...node.loopback.map(({ address }) => `lo ${address}`));
+  const [, ...lines] = boxLines(topology, node);
   const shown = lines.slice(0, 2);
   return markup`<rect class="box" x="${left}" y="${boxTop}" width="${BOX}" height="${BOX_HEIGHT}" rx="10"/><text class="name" x="${x}" y="${boxTop + 24}" text-anchor="middle">${ascii(node.name)}</text>${shown.map(
     (line, at) =>

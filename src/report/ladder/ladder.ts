@@ -3,7 +3,8 @@
 import type { Packet, Rewrite, Twin } from '../../pcap/index.ts';
 import { groupBy } from '../../verify/words.ts';
 import { rolesOf, type Roles } from '../../verify/roles.ts';
-import type { Method, Topology } from '../../topology/types.ts';
+import { addressesBeside } from '../../topology/beside.ts';
+import type { Topology } from '../../topology/types.ts';
 import { kindOf, labelOf, type Carried } from './labels.ts';
 import { Stations, type Station } from './stations.ts';
 import { Groups, type Traffic } from './traffic.ts';
@@ -223,7 +224,10 @@ class Places {
       const { node } = group[0]!;
       this.machines.push({
         name: node ?? '',
-        also: node === undefined ? [] : alsoAt(node, topology!, roles!),
+        also:
+          node === undefined
+            ? []
+            : addressesBeside(topology!, node).map(({ kind, address }) => `${kind} ${address}`),
         rails,
         isBalancer:
           node === undefined ? group.length > 1 || rails.length > 1 : roles?.balancer?.name === node,
@@ -330,25 +334,6 @@ function railOrder(group: Station[], topology: Topology, roles: Roles): Station[
     node.interfaces.findIndex((link) => link.name === name) +
     (node.name === roles.balancer?.name && !roles.outside.has(name!) ? 1000 : 0);
   return [...group].sort((a, b) => rank(a) - rank(b));
-}
-
-/** Methods by which a backend answers with the VIP, which it has too. */
-const SHARING: ReadonlySet<Method> = new Set<Method>(['ipvs-dsr', 'ipvs-tun', 'nft-dsr']);
-
-function alsoAt(name: string, topology: Topology, roles: Roles): string[] {
-  const node = topology.nodes.find((each) => each.name === name);
-  const own = new Set(node?.interfaces.flatMap((link) => link.addresses.map(({ address }) => address)));
-  const loopback = (node?.loopback ?? []).map(({ address }) => address);
-  const { balancer } = topology;
-  const isSharing =
-    balancer !== undefined &&
-    SHARING.has(balancer.method) &&
-    !balancer.sabotage.includes('no-loopback-vip') &&
-    roles.backends.some((backend) => backend.node === name);
-  const has = balancer?.node === name || isSharing;
-  const vip =
-    has && !own.has(balancer.vip) && !loopback.includes(balancer.vip) ? [`VIP ${balancer.vip}`] : [];
-  return [...vip, ...loopback.map((address) => `lo ${address}`)];
 }
 
 function toRow(draft: Draft, places: Places): Row {
