@@ -12,9 +12,8 @@ import type { Topology } from './types.ts';
 export { TopologyError } from './issues.ts';
 export type { Issue } from './issues.ts';
 export { CLAIM_IDS } from './claims.ts';
-export { nearest } from './nearest.ts';
 export { topologySchema } from './schema.ts';
-export { METHODS, SABOTAGES } from './types.ts';
+export { METHODS } from './types.ts';
 export type * from './types.ts';
 
 /** So many problems are told of; a file with more is no topology. */
