@@ -230,13 +230,48 @@ function host(socketPath: string): void {
   front.send(-1, 0, { event: 'hello' });
 }
 
+/**
+ * Bytes under way to the guest. A user-mode kernel (6.1) that throttles its serial line, which it does when 3,968 bytes lie unread
+ * (drivers/tty/n_tty.c), stops listening to it for ever: arch/um/drivers/line.c takes the line out of its poll set and never puts it back.
+ */
+const LINE_WINDOW = 3072;
+/** The channel on which the guest says what it has read of the line. */
+const LINE_CHANNEL = -2;
+
+/** Writes to the guest's line, never more than it is sure to take in. */
+class Line {
+  readonly #line: Socket;
+  #waiting: Buffer[] = [];
+  #room = LINE_WINDOW;
+
+  constructor(line: Socket) {
+    this.#line = line;
+  }
+
+  write(data: Buffer): void {
+    this.#waiting.push(data);
+    this.#pump();
+  }
+
+  taken(bytes: number): void {
+    this.#room += bytes;
+    this.#pump();
+  }
+
+  #pump(): void {
+    while (this.#room > 0 && this.#waiting.length > 0) {
+      const first = this.#waiting[0]!;
+      const part = first.subarray(0, this.#room);
+      if (part.length === first.length) this.#waiting.shift();
+      else this.#waiting[0] = first.subarray(part.length);
+      this.#room -= part.length;
+      this.#line.write(part);
+    }
+  }
+}
+
 /** `argv` is the user-mode kernel and its parameters, whose first serial line is on its descriptors 3 and 4. */
-function keeper(
-  socketPath: string,
-  consolePath: string,
-  argv: readonly string[],
-  alone: boolean,
-): void {
+function keeper(socketPath: string, consolePath: string, argv: readonly string[], alone: boolean): void {
   const console = openSync(consolePath, 'w', 0o644);
   // With a randomised address space the kernel counts the gap before its heap, up to a gigabyte, as memory. Some containers forbid the
   // personality(2) that turns it off; then the guest is only larger.
@@ -247,12 +282,14 @@ function keeper(
   });
   if (alone) watch(guest);
   const [fromCommand, toCommand] = [guest.stdio[4] as Socket, guest.stdio[3] as Socket];
+  const toGuest = new Line(toCommand);
   const front = new Front(socketPath, ({ channel, id, message }, data) => {
-    toCommand.write(encode({ channel, id, message }, data));
+    toGuest.write(encode({ channel, id, message }, data));
   });
-  const decoder = new Decoder<Reply>(({ channel, id, message }, data) =>
-    front.send(channel, id, message, data),
-  );
+  const decoder = new Decoder<Reply>(({ channel, id, message }, data) => {
+    if (channel === LINE_CHANNEL && message.event === 'taken') toGuest.taken(message.bytes);
+    else front.send(channel, id, message, data);
+  });
   fromCommand.on('data', (chunk: Buffer) => decoder.push(chunk));
   for (const line of [fromCommand, toCommand]) line.on('error', () => {});
   guest.once('error', end);
@@ -289,7 +326,10 @@ function guest(line: string, netnsFolder: string): void {
   const decoder = new Decoder<Message>((envelope, data) => agent.handle(envelope, data));
   // As a terminal the line is read by the event loop; as a file each 4 KiB would take a turn of the thread pool.
   const input = new ReadStream(openSync(line, constants.O_RDONLY | constants.O_NOCTTY));
-  input.on('data', (chunk) => decoder.push(chunk));
+  input.on('data', (chunk) => {
+    output.write(encode({ channel: LINE_CHANNEL, id: 0, message: { event: 'taken', bytes: chunk.length } }));
+    decoder.push(chunk);
+  });
   // The keeper has gone: nobody is left to serve.
   input.on('close', end);
   input.on('error', end);

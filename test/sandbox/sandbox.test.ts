@@ -41,6 +41,13 @@ describe.each(kernels)('a sandbox on the %s kernel', (kernel) => {
     attached.end();
     expect(await attached.ended).toMatchObject({ code: 0 });
     expect(received).toBe(size);
+    // And what comes behind is heard: a line that was overfull once must not go deaf.
+    for (const length of [3900, 4000, 5000, 20_000]) {
+      expect(await sh(client, 'wc -c', dir, 'x'.repeat(length))).toMatchObject({
+        code: 0,
+        out: `${length}\n`,
+      });
+    }
   });
 
   it('gives a terminal that resizes', async () => {
