@@ -4,7 +4,7 @@ import { nodeFile } from '../plan/steps.ts';
 import type { ServiceStep } from '../plan/types.ts';
 import type { Balancer, VirtualService } from '../topology/types.ts';
 import { addressPort } from '../topology/address.ts';
-import { vipBeside } from './vip.ts';
+import { vipBeside, whenSeveral } from './vip.ts';
 import { NOTHING, type BalancingMethod, type NodeSteps, type Setting } from './types.ts';
 
 /**
@@ -161,7 +161,7 @@ export const nginx: BalancingMethod = {
     'l7.after-request',
     ...(topology.balancer!.nginx.forwardedFor ? ['l7.forwarded-for'] : []),
     ...(topology.balancer!.nginx.httpVersion === '1.0' ? ['l7.proxy-request'] : []),
-    'l7.spread',
+    ...whenSeveral(topology, 'l7.spread'),
     ...(topology.balancer!.nginx.stickyCookie === undefined ? [] : ['l7.sticky']),
   ],
 };
@@ -173,5 +173,5 @@ export const nginxStream: BalancingMethod = {
   modules: () => [],
   steps: nginxSteps(true),
   inspect: () => [],
-  claims: () => ['l7.vip', 'l7.source', 'l7.two-connections', 'l7.spread'],
+  claims: (topology) => ['l7.vip', 'l7.source', 'l7.two-connections', ...whenSeveral(topology, 'l7.spread')],
 };
