@@ -1,5 +1,6 @@
 // `lblab exec`: a command in a node, its streams joined to ours, its exit code ours.
 import type { Cli } from '../context.ts';
+import { EXIT, Failure } from '../failure.ts';
 import { exitCodeOf, feed, inNode, writeTo } from '../inside.ts';
 import { nodeOf, withLab } from '../labs.ts';
 import { onTerminal } from '../terminal.ts';
@@ -17,11 +18,19 @@ export async function exec(cli: Cli, name: string, command: string[], options: O
     const attachment = lab.client.attach(spawn, async (stream, data) => writeTo(streams[stream], data));
     const letGo = feed(cli.stdin, attachment);
     // Ctrl-C is meant for the program: what it makes of it is its exit code. A second one ends us, and the agent hangs up on it.
-    const onAbort = () => attachment.kill(cli.signal.reason as string);
+    let giveUp: (error: Error) => void;
+    const stuck = new Promise<never>((_, reject) => (giveUp = reject));
+    let timer: NodeJS.Timeout | undefined;
+    const onAbort = () => {
+      attachment.kill(cli.signal.reason as string);
+      const words = `${command[0]} goes on ${cli.timeout} s after ${cli.signal.reason as string}`;
+      timer = setTimeout(() => giveUp(new Failure(words, EXIT.failed)), cli.timeout * 1000);
+    };
     cli.signal.addEventListener('abort', onAbort);
     try {
-      return exitCodeOf(await attachment.ended);
+      return exitCodeOf(await Promise.race([attachment.ended, stuck]));
     } finally {
+      clearTimeout(timer);
       cli.signal.removeEventListener('abort', onAbort);
       letGo();
     }
