@@ -40,7 +40,8 @@ export async function ping(cli: Cli, name: string | undefined): Promise<number> 
                 `${from} does not reach ${to} (${address}): ${forTerminal(words!)}\n`,
             )
             .join('') +
-          `${answers.length - lost.length} of ${answers.length} answered; - is where there is no route\n` +
+          `${answers.length - lost.length} of ${answers.length} answered` +
+          (answers.length < nodes.length * (nodes.length - 1) ? '; - is where there is no route\n' : '\n') +
           (lost.length === 0
             ? `  lblab request ${lab.name}          requests, and who answered\n`
             : `  lblab exec -l ${lab.name} ${lost[0]!.from} -- ip route get ${lost[0]!.address}          where its packets go\n`),

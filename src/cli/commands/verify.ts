@@ -4,6 +4,7 @@ import { methodOf } from '../../balancers/index.ts';
 import { readEvidence, savedTopology } from '../../lab/evidence.ts';
 import { labFolder, readRecord } from '../../lab/folders.ts';
 import { checkDocument } from '../../report/json.ts';
+import { word } from '../../plan/shell.ts';
 import { formatIp, parseIp } from '../../topology/address.ts';
 import { readdress } from '../../topology/readdress.ts';
 import type { Topology } from '../../topology/types.ts';
@@ -118,6 +119,9 @@ export async function verify(cli: Cli, lab: string | undefined, options: Options
     checks: checks.filter((check) => check.judged).map(checkDocument),
     notJudged: checks.filter((check) => !check.judged).map((check) => check.id),
   }));
+  if (!cli.json && options.report === undefined) {
+    cli.out(`  lblab flow ${word(shown(cli, folder))}          a connection's packets, machine by machine\n`);
+  }
   if (status === 'fail') return EXIT.failed;
   return status === 'unknown' ? EXIT.undecided : EXIT.ok;
 }
