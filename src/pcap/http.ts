@@ -288,7 +288,18 @@ function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }
 
-/** Optional whitespace around a field value is no part of it (RFC 9110 section 5.5): spaces and tabs. */
+/**
+ * Optional whitespace around a field value is no part of it (RFC 9110 section 5.5): spaces and tabs. A regular expression
+ * would take quadratic time over a value full of them.
+ */
 function trim(value: string): string {
-  return value.replace(/^[ \t]+/, '').replace(/[ \t]+$/, '');
+  let start = 0;
+  let end = value.length;
+  while (start < end && isBlank(value.charCodeAt(start))) start++;
+  while (end > start && isBlank(value.charCodeAt(end - 1))) end--;
+  return value.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }
