@@ -12,13 +12,20 @@ export const SHIPPED = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../../topologies/' : '../topologies/', import.meta.url),
 );
 
-/** Names of the topologies that ship, in the order an article reader meets them. */
+/** The article's own cases, in the order in which it tells of them. */
+const ARTICLE = ['dnsrr', 'l7', 'l7-sticky', 'nat', 'fullnat', 'dsr', 'dsr-article'];
+
+/** Names of the topologies that the article is about. */
+export async function articleNames(): Promise<string[]> {
+  return (await shippedNames()).filter((name) => ARTICLE.includes(name));
+}
+
+/** Names of the topologies that ship: the article's first. */
 export async function shippedNames(): Promise<string[]> {
-  const order = ['dnsrr', 'l7', 'l7-sticky', 'nat', 'fullnat', 'dsr', 'dsr-article', 'tun'];
   const names = (await readdir(SHIPPED))
     .filter((name) => name.endsWith('.yaml'))
     .map((name) => basename(name, '.yaml'));
-  const rank = (name: string) => (order.includes(name) ? order.indexOf(name) : order.length);
+  const rank = (name: string) => (ARTICLE.includes(name) ? ARTICLE.indexOf(name) : ARTICLE.length);
   return names.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
 }
 

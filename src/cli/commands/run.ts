@@ -13,7 +13,7 @@ import { save } from '../output.ts';
 import { follow } from '../progress.ts';
 import { openReports, type WantedReport } from '../reports.ts';
 import { requireRate } from './request.ts';
-import { loadTopology, shippedNames, type Loaded } from '../topologies.ts';
+import { loadTopology, articleNames, type Loaded } from '../topologies.ts';
 
 interface Options {
   readonly requests?: number;
@@ -104,7 +104,7 @@ async function runOne(
 }
 
 export async function run(cli: Cli, names: string[], options: Options): Promise<number> {
-  const wanted = names.length > 0 ? names : await shippedNames();
+  const wanted = names.length > 0 ? names : await articleNames();
   const loaded = await Promise.all(wanted.map(async (name) => loadTopology(cli, name)));
   for (const { topology } of loaded) requireRate({ topology }, options);
   const output = (one: Loaded) =>
