@@ -41,6 +41,9 @@ const TYPES: Readonly<Record<number, string>> = {
   255: 'ANY',
 };
 
+/** A chain of pointers to pointers makes reading a name long and says nothing. */
+const MAXIMUM_POINTERS = 32;
+
 /** @returns what is whole of the message; undefined when not even its header is */
 export function decodeDns(bytes: Uint8Array): DnsMessage | undefined {
   if (bytes.length < 12) return undefined;
@@ -82,7 +85,7 @@ function typeName(type: number): string {
 
 /**
  * A domain name without its final dot (the root is `.`). Compression pointers (RFC 1035 section 4.1.4) must point
- * backwards, which also ends every loop; a name has at most 255 bytes.
+ * backwards, which also ends every loop, and a few must do; a name has at most 255 bytes.
  */
 function readName(bytes: Uint8Array, start: number): { text: string; end: number } | undefined {
   const labels: string[] = [];
@@ -90,6 +93,7 @@ function readName(bytes: Uint8Array, start: number): { text: string; end: number
   let end: number | undefined;
   let lowest = start;
   let length = 0;
+  let pointers = 0;
   for (;;) {
     if (at >= bytes.length) return undefined;
     const size = bytes[at]!;
@@ -100,7 +104,7 @@ function readName(bytes: Uint8Array, start: number): { text: string; end: number
     if ((size & 0xc0) === 0xc0) {
       if (at + 1 >= bytes.length) return undefined;
       const target = uint16(bytes, at) & 0x3fff;
-      if (target >= lowest) return undefined;
+      if (target >= lowest || ++pointers > MAXIMUM_POINTERS) return undefined;
       end ??= at + 2;
       lowest = at = target;
       continue;

@@ -9,6 +9,9 @@ export const MAXIMUM_PACKET = 262_144;
 /** The longest piece of a file that must be in memory at once. */
 export const MAXIMUM_RECORD = MAXIMUM_PACKET + 65_536;
 
+/** Of one pcapng section. */
+const MAXIMUM_INTERFACES = 65_536;
+
 const GLOBAL_HEADER = 24;
 const NANOSECONDS = 1_000_000_000;
 
@@ -232,8 +235,12 @@ export class CaptureParser {
         if (this.#word(bytes, at + length - 4) !== length)
           return this.#corrupt(at, 'two different block lengths');
         const bodyEnd = at + length - 4;
-        if (type === INTERFACE) this.#interface(bytes, at + 8, bodyEnd);
-        else if (isPacket && !this.#packetBlock(type, bytes, at + 8, bodyEnd))
+        if (type === INTERFACE) {
+          if (this.#interfaces.length === MAXIMUM_INTERFACES)
+            return this.#corrupt(at, 'one interface too many');
+          this.#interface(bytes, at + 8, bodyEnd);
+        }
+        if (isPacket && !this.#packetBlock(type, bytes, at + 8, bodyEnd))
           return this.#corrupt(at, 'a bad packet block');
       }
       at += length;

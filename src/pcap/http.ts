@@ -93,8 +93,8 @@ class MessageReader {
       this.#firstTime = undefined;
       const message = this.#readMessage(methods[messages.length], isClosed);
       if (message === undefined) {
-        // No start line after all, or longer than the limits: go on with the next packet.
-        this.#piece++;
+        // No start line after all, or too long a one: go on with the packet after it, which a gap has led to already.
+        if (!this.#isGap) this.#piece++;
         this.#byte = 0;
       } else if (message.status === undefined || message.status >= 200 || message.status === 101) {
         messages.push(message);

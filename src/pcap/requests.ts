@@ -60,7 +60,7 @@ function joinSides(outer: readonly Asked[], inner: readonly Asked[]): ProxiedReq
   for (const inside of inner) {
     const { firstTime } = inside.request;
     while (next < outer.length && outer[next]!.request.firstTime <= firstTime) waiting.push(outer[next++]!);
-    waiting = waiting.filter(({ response }) => response === undefined || response.lastTime >= firstTime);
+    waiting = waiting.filter(({ response, connection }) => (response ?? connection).lastTime >= firstTime);
     const candidates = waiting.filter((outside) => isPassedOn(outside, inside));
     const outside = candidates.find((candidate) => isAnswerSame(candidate, inside) === true) ?? candidates[0];
     if (outside === undefined) continue;

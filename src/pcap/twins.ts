@@ -220,24 +220,36 @@ function joinByKey(sights: readonly Sight[], keyOf: (sight: Sight) => string | u
 /** Copies of a packet that passed one wire, in order of time. */
 type Series = readonly Sight[];
 
+/**
+ * Where very many connections have equal numbers (a port scan's), a packet is sought among the last so many before it,
+ * besides among those of its own flow.
+ */
+const NEAREST = 32;
+
 /** Which series are of the same packet: as a rule all, but two connections may have equal numbers. */
 function chains(series: readonly Series[]): Series[][] {
   const result: Series[][] = [];
+  const byFlow = new Map<string, Series[][]>();
   for (const candidate of [...series].sort((a, b) => compareTimes(a[0]!, b[0]!))) {
+    const { flow, packet } = candidate[0]!;
+    const ofFlow = byFlow.get(flow) ?? [];
     let best: Series[] | undefined;
     let bestLikeness = 0;
-    for (const chain of result) {
+    for (const chain of [...ofFlow.slice(-NEAREST), ...result.slice(-NEAREST)]) {
       if (!chain.every((member) => canBeSame(member[0]!, candidate[0]!))) continue;
-      const likeness = Math.max(
-        ...chain.map((member) => flowLikeness(member[0]!.packet, candidate[0]!.packet)),
-      );
+      const likeness = Math.max(...chain.map((member) => flowLikeness(member[0]!.packet, packet)));
       if (likeness > bestLikeness) {
         best = chain;
         bestLikeness = likeness;
       }
+      if (bestLikeness === ALIKE) break;
     }
-    if (best === undefined) result.push([candidate]);
-    else best.push(candidate);
+    if (best === undefined) {
+      best = [];
+      result.push(best);
+    }
+    best.push(candidate);
+    if (!ofFlow.includes(best)) byFlow.set(flow, [...ofFlow, best]);
   }
   return result;
 }
@@ -253,7 +265,10 @@ function canBeSame(a: Sight, b: Sight): boolean {
 
 const NO_BYTES = new Uint8Array(0);
 
-/** How much of addresses and ports is alike: NAT leaves one end alone, full NAT neither. At least 1. */
+/** All addresses and ports alike. */
+const ALIKE = 11;
+
+/** How much of addresses and ports is alike: NAT leaves one end alone, full NAT neither. 1 to ALIKE. */
 function flowLikeness(a: Packet, b: Packet): number {
   const left = a.tcp ?? a.udp;
   const right = b.tcp ?? b.udp;
@@ -285,21 +300,33 @@ function align(chain: readonly Series[]): Sight[][] {
  */
 function partners(longest: Series, series: Series): number[] {
   if (series.length === longest.length) return series.map((_, index) => index);
-  const identifications = longest.map(({ packet }) => packet.ip?.identification);
-  if (new Set(identifications).size === longest.length) {
-    const indexes = series.map(({ packet }) => identifications.indexOf(packet.ip?.identification));
+  const byIdentification = new Map(longest.map(({ packet }, index) => [packet.ip?.identification, index]));
+  if (byIdentification.size === longest.length) {
+    const indexes = series.map(({ packet }) => byIdentification.get(packet.ip?.identification) ?? -1);
     if (!indexes.includes(-1) && new Set(indexes).size === indexes.length) return indexes;
   }
   const indexes: number[] = [];
   let from = 0;
   series.forEach(({ packet }, position) => {
-    let best = from;
-    for (let index = from; index <= longest.length - (series.length - position); index++)
-      if (distance(longest[index]!.packet, packet) < distance(longest[best]!.packet, packet)) best = index;
+    const to = longest.length - (series.length - position);
+    const after = firstNotBefore(longest, packet.time, from, to);
+    const before = Math.max(from, after - 1);
+    const best =
+      distance(longest[before]!.packet, packet) <= distance(longest[after]!.packet, packet) ? before : after;
     indexes.push(best);
     from = best + 1;
   });
   return indexes;
+}
+
+/** Between `from` and `to` the first that is not before `time`, or else `to`. */
+function firstNotBefore(series: Series, time: bigint, from: number, to: number): number {
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (series[middle]!.packet.time < time) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }
 
 function distance(a: Packet, b: Packet): number {
@@ -324,13 +351,16 @@ function joinByRange(sights: readonly Sight[], rows: Rows): void {
       }
     });
   for (const [a, b] of pairs.values()) {
-    for (;;) {
+    for (let round = 0; round < MAXIMUM_COPIES; round++) {
       const found = commonRanges(run(a, b[0]!, rows), run(b, a[0]!, rows));
       if (found.length === 0) break;
       for (const places of found) rows.add(places);
     }
   }
 }
+
+/** So many times at most is a range sent again before its copies are left alone. */
+const MAXIMUM_COPIES = 16;
 
 /** The first copies of what has no twin at the other place, without overlaps, in order of sequence numbers. */
 function run(sights: readonly Sight[], other: Sight, rows: Rows): Sight[] {

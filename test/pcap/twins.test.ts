@@ -1,8 +1,12 @@
-import { describe, expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
 import type { RewrittenField, Twin } from '../../src/pcap/index.ts';
 import { connections, joinRequests, joinTwins, readCapture } from '../../src/pcap/index.ts';
 import type { Record, SegmentOptions } from './build.ts';
 import { ethernet, ipv4, pcap, segment, tcp, udp } from './build.ts';
+import { run } from './tshark.ts';
 
 const START = 1_700_000_000_000_000_000n;
 const CLIENT = '192.168.11.104';
@@ -279,6 +283,40 @@ function exchange(
     ),
   ];
 }
+
+describe('real conversations, rewritten by tcprewrite as a router or balancer would', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'lblab-twins-'));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+  const FIXTURES = join(import.meta.dirname, '../fixtures/captures');
+
+  test.each([
+    [
+      'dpkt/http.pcap',
+      '--pnat=145.254.160.237/32:10.133.1.1/32,65.208.228.223/32:10.133.1.2/32',
+      ['--portmap=80:8080'],
+    ],
+    ['tcpdump/ssh.pcap', '--ttl=-1', ['--enet-smac=02:00:00:00:00:08']],
+    ['tcpdump/of10_s4810.pcap', '--pnat=0.0.0.0/0:10.0.0.0/8', ['--enet-dmac=02:00:00:00:00:09', '--ttl=-1']],
+  ])('%s', async (name, nat, more) => {
+    const original = join(FIXTURES, name);
+    const rewritten = join(directory, name.replace('/', '-'));
+    await run('tcprewrite', [nat, ...more, `--infile=${original}`, `--outfile=${rewritten}.now`]);
+    await run('editcap', ['-t', '0.0001', `${rewritten}.now`, rewritten]);
+    const captures = await Promise.all([readCapture(original), readCapture(rewritten)]);
+    const joinable = captures[0].packets.filter((packet) => packet.tcp ?? packet.udp ?? packet.icmp);
+    const twins = joinTwins(captures);
+    expect(twins).toHaveLength(joinable.length);
+    for (const { sightings, steps } of twins) {
+      // Packet n of one file is packet n of the other.
+      expect(sightings.map(({ capture, packet }) => [capture, packet])).toEqual([
+        [0, sightings[0]!.packet],
+        [1, sightings[0]!.packet],
+      ]);
+      expect(steps[0]!.nanoseconds).toBe(100_000);
+      expect(steps[0]!.rewrites.length).toBeGreaterThan(0);
+    }
+  });
+});
 
 describe('a proxy', () => {
   const REQUEST = 'GET /a HTTP/1.1\r\nHost: vip\r\n\r\n';
