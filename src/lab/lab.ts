@@ -44,7 +44,7 @@ export interface UpOptions {
   readonly topologyFile: string;
   readonly name: string;
   readonly kernel: Kernel;
-  /** The CPU that a user-mode kernel is pinned to. */
+  /** Of labs that one command runs side by side, the how manieth: each user-mode kernel is pinned to a CPU of its own. */
   readonly cpu?: number;
   /** Folders that the lab's programs read. */
   readonly visible: readonly string[];
@@ -99,7 +99,8 @@ async function build(options: UpOptions, dir: string): Promise<Lab> {
     visible: options.visible,
     uuid,
     memory: topology.kernel.memory,
-    cpu: options.cpu ?? 0,
+    // Commands beside each other take CPUs beside each other, more often than not.
+    cpu: host.pid + (options.cpu ?? 0),
     path: host.path,
     seconds: options.timeout,
   });

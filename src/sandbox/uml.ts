@@ -1,7 +1,7 @@
 // A Linux kernel as an ordinary process (https://docs.kernel.org/virt/uml/user_mode_linux_howto_v2.html), for labs that need what this
 // machine's kernel or this user lacks. It boots on the machine's own files, which the walls around it make read-only, and talks to its
 // keeper over its first serial line.
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { word } from '../plan/shell.ts';
 
@@ -15,6 +15,7 @@ export interface Guest {
   readonly visible: readonly string[];
   /** MiB. */
   readonly memory: number;
+  /** Counts through the CPUs that there are. */
   readonly cpu: number;
   /** Set where there are no walls: the file that takes the place of /etc/hosts, which the guest has to put there itself. */
   readonly hosts?: string;
@@ -28,6 +29,16 @@ export const UML = { kernel: 'linux.uml', modules: '/usr/lib/uml/modules' } as c
  * compressed swap for 0.12 s. Nothing here has RAID or swap.
  */
 const SKIPPED = ['raid6_select_algo', 'init_zswap'];
+
+/** The CPUs that this process may run on (proc(5), Cpus_allowed_list): in a container not always from 0 on. */
+async function allowedCpus(): Promise<number[]> {
+  const status = await readFile('/proc/self/status', 'latin1');
+  const list = /^Cpus_allowed_list:\s*(.*)$/m.exec(status)?.[1] ?? '0';
+  return list.split(',').flatMap((part) => {
+    const [first, last] = part.split('-').map(Number);
+    return Array.from({ length: (last ?? first!) - first! + 1 }, (_, index) => first! + index);
+  });
+}
 
 /** A field of fstab(5), which writes blanks in octal. */
 const field = (text: string) =>
@@ -83,8 +94,9 @@ export async function prepareGuest(guest: Guest): Promise<string[]> {
       { mode: 0o755 },
     ),
   ]);
+  const cpus = await allowedCpus();
   return [
-    ...['env', `TMPDIR=${temporary}`, 'taskset', '-c', String(guest.cpu)],
+    ...['env', `TMPDIR=${temporary}`, 'taskset', '-c', String(cpus[guest.cpu % cpus.length])],
     UML.kernel,
     ...['root=/dev/root', 'rootfstype=hostfs', 'rootflags=/', 'ro', 'quiet'],
     `mem=${guest.memory}M`,

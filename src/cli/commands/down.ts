@@ -10,7 +10,14 @@ import { EXIT, Failure } from '../failure.ts';
 export async function down(cli: Cli, lab: string | undefined, options: { all?: boolean }): Promise<number> {
   const { home } = cli.host;
   const names = await readdir(join(home, 'labs')).catch(() => []);
-  const wanted = options.all === true ? names : lab === undefined && names.length === 1 ? names : lab === undefined ? [] : [lab];
+  const wanted =
+    options.all === true
+      ? names
+      : lab === undefined && names.length === 1
+        ? names
+        : lab === undefined
+          ? []
+          : [lab];
   if (wanted.length === 0 && names.length > 1) {
     throw new Failure(`several labs are up: ${names.join(', ')}; name one, or --all`, EXIT.usage);
   }
