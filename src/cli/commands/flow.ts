@@ -67,12 +67,19 @@ function emptyText({ points, topology }: Points, traffic: Traffic): string {
   return `no connections in ${where} with ${count(packets, 'packet')}${topology === undefined ? '' : ` of ${topology.name}`}${without}\n`;
 }
 
+/** The last connection that can be wanted, where numbers alone say which are. */
+function lastWanted(options: Options): { readonly first?: number } {
+  const { connection, ...others } = options;
+  if (options.all === true || options.backend !== undefined || isFiltering(others)) return {};
+  return { first: Math.max(1, ...(connection ?? []).map(({ to }) => to)) };
+}
+
 export async function flow(cli: Cli, words: string[], options: Options): Promise<number> {
   if (words.filter((word) => word === '-').length > 1)
     throw new Failure('standard input can be read only once', EXIT.usage);
   const found = await findPoints(cli, words);
-  const traffic = readTraffic(found.points);
   const filtered = isFiltering(options) || options.backend !== undefined;
+  const traffic = readTraffic(found.points, lastWanted(options));
   const chosen = matching(traffic, found, options);
   const isOne = options.all !== true && options.connection === undefined;
   const ladder = buildLadder(traffic, {
@@ -90,7 +97,7 @@ export async function flow(cli: Cli, words: string[], options: Options): Promise
     cli.out(
       traffic.conversations.length === 0
         ? emptyText(found, traffic)
-        : `none of ${count(traffic.conversations.length, 'connection')} has what was asked for\n`,
+        : `none of ${count(traffic.total, 'connection')} has what was asked for\n`,
     );
     return EXIT.ok;
   }

@@ -1,8 +1,7 @@
 // What was sent and what was captured: who answered, what each capture point has, and the connections in all of them together.
-import { count, duration } from '../../verify/words.ts';
+import { count, duration, endpoint } from '../../verify/words.ts';
 import { clip, forTerminal } from '../escape.ts';
 import { byBackend, succeeded } from '../json.ts';
-import { conversationWords } from '../ladder/notes.ts';
 import type { Traffic } from '../ladder/traffic.ts';
 import type { Judged } from '../types.ts';
 import { markup, NONE, type Markup } from './markup.ts';
@@ -46,15 +45,13 @@ export function capturesSection({ topology, evidence }: Judged, traffic: Traffic
           : forTerminal(its.incomplete);
     return markup`<tr><th scope="row"><code>${point.name}.pcap</code></th><td>${point.node} ${point.interface}</td><td><code>${point.filter === '' ? 'everything' : point.filter}</code></td><td class="number">${its === undefined ? '–' : String(its.capture.packets.length)}</td><td>${state}</td></tr>`;
   });
-  const listed = traffic.conversations.slice(0, LISTED).map((conversation) => {
-    const [first] = conversation.connections;
-    const exchange = first!.connection.http[0];
-    const sides = new Set(
-      conversation.connections.map(({ connection }) => `${connection.isn.client}/${connection.isn.server}`),
-    );
-    return markup`<tr><td class="number">${conversation.number}</td><td><code>${conversationWords(conversation)}</code></td><td>${first!.connection.state}</td><td>${forTerminal(clip(exchange?.request?.startLine ?? '', 80))}</td><td>${exchange?.response?.status === undefined ? '' : String(exchange.response.status)}</td><td class="number">${conversation.requests.length > 0 ? String(sides.size) : '1'}</td></tr>`;
+  const first = traffic.most[0]?.firstTime ?? 0n;
+  const listed = traffic.most.slice(0, LISTED).map(({ client, server, state, http, firstTime }) => {
+    const { request, response } = http[0] ?? {};
+    const more = http.length > 1 ? ` and ${http.length - 1} more` : '';
+    return markup`<tr><td class="number">${duration(firstTime - first)}</td><td><code>${endpoint(client.address, client.port)}</code></td><td><code>${endpoint(server.address, server.port)}</code></td><td>${state}</td><td>${forTerminal(clip(request?.startLine ?? '', 80))}${more}</td><td>${response?.status === undefined ? '' : String(response.status)}</td></tr>`;
   });
-  const left = traffic.conversations.length - listed.length;
+  const left = traffic.most.length - listed.length;
   const rest =
     left > 0
       ? markup`<p class="muted small">${count(left, 'connection')} more left out of this list.</p>`
@@ -62,9 +59,9 @@ export function capturesSection({ topology, evidence }: Judged, traffic: Traffic
   const list =
     listed.length === 0
       ? markup`<p class="muted">No connections.</p>`
-      : markup`<details class="more"><summary>${count(traffic.conversations.length, 'connection')}</summary>${scroll(
+      : markup`<details class="more"><summary>${count(traffic.most.length, 'connection')} at the point that has most</summary>${scroll(
           'Connections',
-          markup`<table><thead><tr><th scope="col" class="number">#</th><th scope="col">From, to</th><th scope="col">At the first point</th><th scope="col">Request</th><th scope="col">Status</th><th scope="col" class="number">TCP connections</th></tr></thead><tbody>${listed}</tbody></table>`,
+          markup`<table><thead><tr><th scope="col" class="number">After</th><th scope="col">From</th><th scope="col">To</th><th scope="col">State</th><th scope="col">Request</th><th scope="col">Answer</th></tr></thead><tbody>${listed}</tbody></table>`,
         )}${rest}</details>`;
   return markup`<div class="panel"><h3>What was captured</h3>${scroll(
     'Capture points',

@@ -10,7 +10,7 @@ import { commandsSection, reproduceSection } from './commands.ts';
 import { capturesSection, requestsSection } from './evidence.ts';
 import { badge, tallyWords } from './parts.ts';
 import { STYLE } from './style.ts';
-import { firstToShow, ladderOf, ladderSection, pictureSection } from './traffic.ts';
+import { DRAWN_CONNECTIONS, firstToShow, ladderOf, ladderSection, pictureSection } from './traffic.ts';
 
 /** A table of words: the first row's cells are heads of columns, each row's first cell is its head. */
 export interface Table {
@@ -72,7 +72,7 @@ function when({ evidence }: Judged): string {
 
 function labSection(judged: Judged, index: number, isOnly: boolean, cwd: string): Markup {
   const { topology, evidence, checks, status, kernel } = judged;
-  const traffic = readTraffic([...evidence.captures.values()]);
+  const traffic = readTraffic([...evidence.captures.values()], { first: DRAWN_CONNECTIONS });
   const conversation = firstToShow(traffic);
   const ladder = conversation === undefined ? undefined : ladderOf(judged, traffic, conversation);
   const id = `lab-${index + 1}`;

@@ -14,9 +14,9 @@ import { markup, NONE, type Markup } from './markup.ts';
 import { scroll } from './parts.ts';
 import { topologySvg } from './topology-svg.ts';
 
-/** Packets of a connection that are drawn, connections that are drawn besides the first. */
-const DRAWN = 80;
-const BESIDES = 4;
+/** Connections that are drawn, and packets of each. */
+export const DRAWN_CONNECTIONS = 5;
+const DRAWN_PACKETS = 80;
 /** Columns of a ladder as text. */
 const TEXT_COLUMNS = 110;
 
@@ -56,7 +56,7 @@ export function firstToShow({ conversations }: Traffic): Conversation | undefine
 }
 
 export function ladderOf({ topology }: Judged, traffic: Traffic, conversation: Conversation): Ladder {
-  return buildLadder(traffic, { topology, shown: [conversation], limit: DRAWN });
+  return buildLadder(traffic, { topology, shown: [conversation], limit: DRAWN_PACKETS });
 }
 
 function ladderMarkup(ladder: Ladder): Markup {
@@ -80,8 +80,8 @@ export function ladderSection(
   conversation: Conversation,
   ladder: Ladder,
 ): Markup {
-  const others = traffic.conversations.filter((each) => each !== conversation).slice(0, BESIDES);
-  const left = traffic.conversations.length - 1 - others.length;
+  const others = traffic.conversations.filter((each) => each !== conversation);
+  const left = traffic.total - 1 - others.length;
   const more = others.map(
     (each) =>
       markup`<details class="more"><summary>Connection ${each.number}: ${conversationWords(each)}</summary>${ladderMarkup(ladderOf(judged, traffic, each))}</details>`,
@@ -90,5 +90,5 @@ export function ladderSection(
     left > 0
       ? markup`<p class="muted small">${count(left, 'connection')} more not drawn here; <code>lblab flow ${word(judged.output)} --connection N</code> draws any of them.</p>`
       : NONE;
-  return markup`<div class="panel"><h3>One connection, packet by packet</h3><p class="muted">Connection ${conversation.number} of ${traffic.conversations.length}: ${conversationWords(conversation)}. One arrow is one packet; where it runs through a machine, the same packet was captured before and behind it. A pointer on an arrow shows the packet at each capture point.</p><ul class="legend"><li><span class="to-server">→</span> to the server</li><li><span class="to-client">←</span> to the client</li><li>● captured there</li><li><span class="rewritten">amber</span> rewritten by the machine</li></ul>${ladderMarkup(ladder)}${more}${rest}</div>`;
+  return markup`<div class="panel"><h3>One connection, packet by packet</h3><p class="muted">Connection ${conversation.number} of ${traffic.total}: ${conversationWords(conversation)}. One arrow is one packet; where it runs through a machine, the same packet was captured before and behind it. A pointer on an arrow shows the packet at each capture point.</p><ul class="legend"><li><span class="to-server">→</span> to the server</li><li><span class="to-client">←</span> to the client</li><li>● captured there</li><li><span class="rewritten">amber</span> rewritten by the machine</li></ul>${ladderMarkup(ladder)}${more}${rest}</div>`;
 }

@@ -42,7 +42,7 @@ export function buildLadder(traffic: Traffic, options: LadderOptions): Ladder {
     rails: places.rails,
     rows,
     shown: options.shown,
-    total: traffic.conversations.length,
+    total: traffic.total,
     changes: changesOf(rows),
     rowsLeft: drafts.length - kept.length,
     nameOfMac: (mac) => stations.nameOfMac(mac),

@@ -1,20 +1,48 @@
 // What captures have together: packets joined across capture points, and conversations: a client's connection with its other sightings and
 // with the connections that a proxy opened for it. Pure, and the costly part of a ladder: done once, however many ladders are drawn.
-import { connections, joinRequests, joinTwins, type Connection, type Twin } from '../../pcap/index.ts';
+import {
+  connections,
+  joinRequests,
+  joinTwins,
+  type Capture,
+  type Connection,
+  type Packet,
+  type ProxiedRequest,
+  type RequestSighting,
+  type Twin,
+} from '../../pcap/index.ts';
+import { groupBy, tally } from '../../verify/words.ts';
 import type { AskedAnew, Conversation, Point, SeenConnection } from './types.ts';
 
 export interface Traffic {
   readonly points: readonly Point[];
   /** In order of time. */
   readonly conversations: readonly Conversation[];
+  /** Conversations in the captures; where not all of them were joined, connections at the point that has most. */
+  readonly total: number;
+  /** All connections at the capture point that has most, in the order of their first packets. */
+  readonly most: readonly Connection[];
   /** The packets of each conversation, in order of time; at 0 those that belong to none. */
   readonly twins: ReadonlyMap<number, readonly Twin[]>;
   /** The connection of a packet; nothing where it belongs to none. */
   readonly connectionOf: (point: number, packet: number) => Connection | undefined;
 }
 
-export function readTraffic(points: readonly Point[]): Traffic {
-  const found = points.map(({ capture }) => connections(capture));
+export interface TrafficOptions {
+  /** Only so many conversations are asked for: the rest of long captures is not joined. */
+  readonly first?: number;
+}
+
+export function readTraffic(points: readonly Point[], { first }: TrafficOptions = {}): Traffic {
+  const every = points.map(({ capture }) => connections(capture));
+  const most = every.reduce<readonly Connection[]>((a, b) => (b.length > a.length ? b : a), []);
+  const end = first === undefined ? undefined : endOfFirst(every, first);
+  const found =
+    end === undefined ? every : every.map((its) => its.filter(({ firstTime }) => firstTime <= end));
+  const captures =
+    end === undefined
+      ? points.map(({ capture }) => capture)
+      : points.map(({ capture }, point) => beginning(capture.packets, found[point]!, end));
   const all = found.flatMap((its, point) => its.map((connection) => ({ point, connection })));
   const index = new Map(all.map(({ connection }, at) => [connection, at]));
   const ofPacket = points.map((_, point) => {
@@ -25,7 +53,7 @@ export function readTraffic(points: readonly Point[]): Traffic {
   });
   const connectionOf = (point: number, packet: number) => ofPacket[point]!.get(packet);
   const groups = new Groups(all.length);
-  const twins = joinTwins(points.map(({ capture }) => capture));
+  const twins = joinTwins(captures);
   const idOf = ({ capture, packet }: Twin['sightings'][number]) => {
     const connection = connectionOf(capture, packet);
     return connection === undefined ? undefined : index.get(connection);
@@ -39,8 +67,8 @@ export function readTraffic(points: readonly Point[]): Traffic {
       first ??= id;
     }
   }
-  joinAnswers(points, (point, packet) => index.get(connectionOf(point, packet)!), groups);
-  const asked = joinRequests(found);
+  joinAnswers(captures, (point, packet) => index.get(connectionOf(point, packet)!), groups);
+  const asked = onceEach(joinRequests(found));
   for (const { outside, inside } of asked)
     groups.join(index.get(outside.connection)!, index.get(inside.connection)!);
 
@@ -51,21 +79,16 @@ export function readTraffic(points: readonly Point[]): Traffic {
     if (list === undefined) members.set(root, [id]);
     else list.push(id);
   });
-  const requestsOf = new Map<number, Map<string, AskedAnew>>();
+  const requestsOf = new Map<number, AskedAnew[]>();
   for (const { outside, inside, nanoseconds } of asked) {
     const root = groups.rootOf(index.get(outside.connection)!);
-    const its = requestsOf.get(root) ?? new Map<string, AskedAnew>();
+    const its = requestsOf.get(root) ?? [];
     requestsOf.set(root, its);
-    // Captures on both ends of a wire show each request several times.
-    const key = [outside, inside].map(
-      ({ connection, exchange }) => `${connection.client.port} ${connection.isn.client} ${exchange}`,
-    );
-    if (!its.has(key.join('/')))
-      its.set(key.join('/'), {
-        outside: outside.connection.http[outside.exchange]!.request!,
-        inside: inside.connection.http[inside.exchange]!.request!,
-        nanoseconds,
-      });
+    its.push({
+      outside: outside.connection.http[outside.exchange]!.request!,
+      inside: inside.connection.http[inside.exchange]!.request!,
+      nanoseconds,
+    });
   }
   const conversations = [...members]
     .map(([root, ids]) => ({
@@ -86,10 +109,12 @@ export function readTraffic(points: readonly Point[]): Traffic {
   }
   return {
     points,
-    conversations: conversations.map((conversation, at) => ({
+    total: end === undefined ? conversations.length : most.length,
+    most,
+    conversations: conversations.slice(0, end === undefined ? undefined : first).map((conversation, at) => ({
       number: at + 1,
       connections: conversation.connections,
-      requests: [...(requestsOf.get(conversation.root)?.values() ?? [])],
+      requests: requestsOf.get(conversation.root) ?? [],
       firstTime: conversation.connections[0]!.connection.firstTime,
       lastTime: conversation.connections
         .map(({ connection }) => connection.lastTime)
@@ -101,11 +126,73 @@ export function readTraffic(points: readonly Point[]): Traffic {
 }
 
 /**
+ * Each request with what it became, once, however many captures show it, and from the side that asked first: of requests that are alike and
+ * under way together, some also look as if they were passed back.
+ */
+function onceEach(joined: readonly ProxiedRequest[]): ProxiedRequest[] {
+  const addresses = ({ connection }: RequestSighting) =>
+    `${connection.client.address} ${connection.server.address}`;
+  const way = ({ outside, inside }: ProxiedRequest) => `${addresses(outside)}/${addresses(inside)}`;
+  const back = ({ outside, inside }: ProxiedRequest) => `${addresses(inside)}/${addresses(outside)}`;
+  const times = new Map(tally(joined.map(way)));
+  const forward = joined.filter((pair) => times.get(way(pair))! >= (times.get(back(pair)) ?? 0));
+  // Captures at the proxy itself tell best which belongs to which: there is least between the two.
+  const byCaptures = groupBy(forward, ({ outside, inside }) => `${outside.capture} ${inside.capture}`);
+  const gap = (pairs: readonly ProxiedRequest[]) => {
+    const sorted = pairs.map(({ nanoseconds }) => Math.abs(nanoseconds)).sort((a, b) => a - b);
+    return sorted[sorted.length >> 1]!;
+  };
+  const identity = ({ connection, exchange }: RequestSighting) =>
+    `${connection.client.port} ${connection.isn.client} ${connection.isn.server} ${exchange}`;
+  const known = new Set<string>();
+  return [...byCaptures.values()]
+    .sort((a, b) => gap(a) - gap(b))
+    .flat()
+    .filter(({ outside, inside }) => {
+      const ends = [identity(outside), identity(inside)];
+      if (ends.some((end) => known.has(end))) return false;
+      for (const end of ends) known.add(end);
+      return true;
+    });
+}
+
+/**
+ * When the first so many connections have all ended: what began later does not belong to them. A proxy's own connections begin before those
+ * end that they are opened for.
+ */
+function endOfFirst(every: readonly (readonly Connection[])[], first: number): bigint | undefined {
+  const ends = every
+    .filter((its) => its.length > first)
+    .map((its) =>
+      [...its]
+        .sort((a, b) => Number(a.firstTime - b.firstTime))
+        .slice(0, first)
+        .reduce((last, { lastTime }) => (lastTime > last ? lastTime : last), 0n),
+    );
+  return ends.length === 0 ? undefined : ends.reduce((least, time) => (time < least ? time : least));
+}
+
+/** The packets of these connections, whole, and others that came before the end. */
+function beginning(
+  packets: readonly Packet[],
+  found: readonly Connection[],
+  end: bigint,
+): Pick<Capture, 'packets'> {
+  const kept = new Set(found.flatMap(({ packetNumbers }) => packetNumbers));
+  return {
+    packets: packets.filter(
+      ({ number, time, tcp, udp }) =>
+        kept.has(number) || (tcp === undefined && udp === undefined && time < end),
+    ),
+  };
+}
+
+/**
  * A SYN-ACK acknowledges its SYN's number (RFC 9293 section 3.5) whatever address it comes from: one that went past the balancer that
  * should have translated it back is an answer all the same, if not one that the client takes.
  */
 function joinAnswers(
-  points: readonly Point[],
+  captures: readonly Pick<Capture, 'packets'>[],
   idOf: (point: number, packet: number) => number | undefined,
   groups: Groups,
 ): void {
@@ -113,8 +200,8 @@ function joinAnswers(
   const ends = (address: string | undefined, port: number, sequence: number) =>
     `${address} ${port} ${sequence >>> 0}`;
   for (const isAnswer of [false, true])
-    points.forEach(({ capture }, point) => {
-      for (const { ip, tcp, number } of capture.packets) {
+    captures.forEach(({ packets }, point) => {
+      for (const { ip, tcp, number } of packets) {
         if (tcp?.flags.syn !== true || tcp.flags.ack !== isAnswer) continue;
         const id = idOf(point, number);
         const key = isAnswer
