@@ -1,5 +1,6 @@
 // `lblab compare`: the same traffic through each method, on one kernel, and what each does to it.
 import { dirname } from 'node:path';
+import { buildPlan } from '../../plan/build.ts';
 import { temporaryLab } from '../../lab/lab.ts';
 import { runRound } from '../../lab/round.ts';
 import { comparisonMarkdown, comparisonTable, comparisonText } from '../../report/compare.ts';
@@ -9,7 +10,7 @@ import { compare as measure, type Comparison } from '../../verify/compare.ts';
 import type { Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { chooseFor } from '../kernel.ts';
-import { follow } from '../progress.ts';
+import { openProgress, type LabProgress } from '../progress.ts';
 import { loadTopology, type Loaded } from '../topologies.ts';
 
 interface Options {
@@ -26,10 +27,12 @@ async function one(
   kernel: Kernel,
   cpu: number,
   options: Options,
+  progress: LabProgress,
 ): Promise<Comparison> {
   const { topology } = loaded;
   if (topology.balancer === undefined)
     throw new Failure(`${topology.name} has no balancer to compare`, EXIT.usage);
+  progress.begin(buildPlan(topology, topology.name, { ...options, kernel }).stages);
   const lab = await temporaryLab({
     host: cli.host,
     topology,
@@ -40,7 +43,7 @@ async function one(
     visible: [dirname(loaded.file)],
     timeout: cli.timeout,
     signal: cli.signal,
-    onStep: follow(cli, topology.name),
+    onStep: progress.onStep,
   });
   try {
     const round = await runRound(lab, { ...options, traffic: true, signal: cli.signal });
@@ -57,22 +60,27 @@ async function one(
   }
 }
 
-export async function compare(cli: Cli, names: string[], options: Options): Promise<number> {
+export async function compare(plain: Cli, names: string[], options: Options): Promise<number> {
   const loaded = await Promise.all(
-    (names.length > 0 ? names : METHODS).map(async (name) => loadTopology(cli, name)),
+    (names.length > 0 ? names : METHODS).map(async (name) => loadTopology(plain, name)),
   );
   // Times on different kernels do not compare: when one lab needs the user-mode kernel, all run on it.
-  const quiet = { ...cli, json: true };
+  const quiet = { ...plain, json: true };
   const choices = await Promise.all(loaded.map(async ({ topology }) => chooseFor(quiet, topology)));
   const kernel: Kernel = choices.some((choice) => choice.kernel === 'uml') ? 'uml' : 'host';
   await Promise.all(loaded.map(async ({ topology }) => chooseFor({ ...quiet, kernel }, topology)));
+  using progress = openProgress(plain);
+  const { cli } = progress;
   cli.say(`all on ${kernel === 'uml' ? 'a user-mode kernel' : "this machine's kernel"}\n`);
+  const lines = loaded.map(({ topology }) => progress.lab(topology.name));
   const comparisons: Comparison[] = [];
   let next = 0;
   await Promise.all(
     Array.from({ length: Math.min(cli.cores, loaded.length) }, async (_, cpu) => {
       for (let index = next++; index < loaded.length; index = next++) {
-        comparisons[index] = await one(cli, loaded[index]!, kernel, cpu, options);
+        const line = lines[index]!;
+        comparisons[index] = await one(cli, loaded[index]!, kernel, cpu, options, line);
+        line.end(true);
       }
     }),
   );

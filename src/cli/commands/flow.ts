@@ -10,6 +10,7 @@ import { count } from '../../verify/words.ts';
 import type { Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { isChosen, isFiltering, type FilterOptions } from '../filters.ts';
+import { isUtf8 } from '../locale.ts';
 import { findPoints, type Points } from '../sources.ts';
 
 interface Options extends FilterOptions {
@@ -19,12 +20,6 @@ interface Options extends FilterOptions {
   readonly limit?: number;
   readonly ascii?: boolean;
   readonly width?: number;
-}
-
-/** Whether what is written is read as UTF-8, by POSIX's order of variables. */
-function isUtf8({ env }: Cli): boolean {
-  const locale = [env.LC_ALL, env.LC_CTYPE, env.LANG].find((value) => (value ?? '') !== '');
-  return /utf-?8/i.test(locale ?? '');
 }
 
 /** Conversations that the filters let through: those one of whose connections every filter holds for. */

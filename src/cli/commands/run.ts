@@ -2,6 +2,7 @@
 import { dirname, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { methodOf } from '../../balancers/index.ts';
+import { buildPlan } from '../../plan/build.ts';
 import { interruption, temporaryLab, type Lab } from '../../lab/lab.ts';
 import { runRound, type Round } from '../../lab/round.ts';
 import { runDocument, type LabResult } from '../../report/json.ts';
@@ -10,7 +11,7 @@ import type { Cli } from '../context.ts';
 import { EXIT } from '../failure.ts';
 import { chooseFor } from '../kernel.ts';
 import { save } from '../output.ts';
-import { follow } from '../progress.ts';
+import { openProgress, type LabProgress } from '../progress.ts';
 import { openReports, type WantedReport } from '../reports.ts';
 import { requireRate } from './request.ts';
 import { loadTopology, articleNames, type Loaded } from '../topologies.ts';
@@ -61,11 +62,13 @@ async function runOne(
   output: string,
   options: Options,
   cpu: number,
+  progress: LabProgress,
 ): Promise<LabResult> {
   const { topology } = loaded;
   const began = performance.now();
   const timings: Record<string, number> = {};
   const choice = await chooseFor(cli, topology);
+  progress.begin(buildPlan(topology, topology.name, { ...options, kernel: choice.kernel }).stages);
   const lab = await temporaryLab({
     host: cli.host,
     topology,
@@ -76,7 +79,7 @@ async function runOne(
     visible: [dirname(loaded.file)],
     timeout: cli.timeout,
     signal: cli.signal,
-    onStep: follow(cli, topology.name),
+    onStep: progress.onStep,
   });
   timings.up = performance.now() - began;
   try {
@@ -103,10 +106,12 @@ async function runOne(
   }
 }
 
-export async function run(cli: Cli, names: string[], options: Options): Promise<number> {
+export async function run(plain: Cli, names: string[], options: Options): Promise<number> {
   const wanted = names.length > 0 ? names : await articleNames();
-  const loaded = await Promise.all(wanted.map(async (name) => loadTopology(cli, name)));
+  const loaded = await Promise.all(wanted.map(async (name) => loadTopology(plain, name)));
   for (const { topology } of loaded) requireRate({ topology }, options);
+  using progress = openProgress(plain);
+  const { cli } = progress;
   const output = (one: Loaded) =>
     options.output === undefined
       ? resolve(cli.cwd, 'captures', one.topology.name)
@@ -114,13 +119,18 @@ export async function run(cli: Cli, names: string[], options: Options): Promise<
         ? resolve(cli.cwd, options.output)
         : resolve(cli.cwd, options.output, one.topology.name);
   const reports = await openReports(cli, options.report);
+  const lines = loaded.map(({ topology }) => progress.lab(topology.name));
   const results: LabResult[] = [];
   let next = 0;
   await Promise.all(
     Array.from({ length: Math.min(cli.cores, loaded.length) }, async (_, cpu) => {
       for (let index = next++; index < loaded.length; index = next++) {
-        results[index] = await runOne(cli, loaded[index]!, output(loaded[index]!), options, cpu);
-        reports.each(results[index]!);
+        const one = loaded[index]!;
+        const line = lines[index]!;
+        const result = await runOne(cli, one, output(one), options, cpu, line);
+        results[index] = result;
+        line.end(result.status === 'pass');
+        reports.each(result);
       }
     }),
   );

@@ -1,12 +1,13 @@
 // `lblab up`: build a lab and leave it running.
 import { dirname } from 'node:path';
 import { labFolder, stateOf, type LabRecord } from '../../lab/folders.ts';
-import { down, up as bringUp } from '../../lab/lab.ts';
+import { down, up as bringUp, UP, stagesOf } from '../../lab/lab.ts';
+import { buildPlan } from '../../plan/build.ts';
 import type { Topology } from '../../topology/types.ts';
 import type { Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { chooseFor } from '../kernel.ts';
-import { follow } from '../progress.ts';
+import { openProgress } from '../progress.ts';
 import { loadTopology } from '../topologies.ts';
 
 interface Options {
@@ -89,6 +90,9 @@ export async function up(cli: Cli, name: string, options: Options): Promise<numb
   if (options.recreate === true) await down(cli.host, lab, cli.timeout);
   const began = performance.now();
   const { kernel } = await chooseFor(cli, topology);
+  using progress = openProgress(cli);
+  const line = progress.lab(lab);
+  line.begin(stagesOf(buildPlan(topology, lab, { kernel }), UP));
   const record = await bringUp({
     host: cli.host,
     topology,
@@ -98,11 +102,11 @@ export async function up(cli: Cli, name: string, options: Options): Promise<numb
     visible: [dirname(file)],
     timeout: cli.timeout,
     signal: cli.signal,
-    onStep: follow(cli, lab),
+    onStep: line.onStep,
   });
-  if (cli.json) cli.out(JSON.stringify(document(record, 'built')) + '\n');
+  if (cli.json) progress.cli.out(JSON.stringify(document(record, 'built')) + '\n');
   else
-    cli.out(
+    progress.cli.out(
       `${lab} is up, in ${((performance.now() - began) / 1000).toFixed(2)} s\n${nextSteps(lab, topology)}`,
     );
   return EXIT.ok;
