@@ -163,6 +163,7 @@ export const nginx: BalancingMethod = {
     ...(topology.balancer!.nginx.httpVersion === '1.0' ? ['l7.proxy-request'] : []),
     ...whenSeveral(topology, 'l7.spread'),
     ...(topology.balancer!.nginx.stickyCookie === undefined ? [] : ['l7.sticky']),
+    ...(topology.balancer!.services[0]!.scheduler === 'ip_hash' ? ['l7.ip-hash'] : []),
   ],
 };
 

@@ -13,7 +13,17 @@ export const SHIPPED = fileURLToPath(
 );
 
 /** The article's own cases, in the order in which it tells of them. */
-const ARTICLE = ['dnsrr', 'l7', 'l7-sticky', 'nat', 'fullnat', 'dsr', 'dsr-article'];
+const ARTICLE = [
+  'dnsrr',
+  'l7',
+  'l7-sticky',
+  'nat',
+  'nat-persistent',
+  'fullnat',
+  'dsr',
+  'dsr-article',
+  'dsr-persistent',
+];
 
 /** Names of the topologies that the article is about. */
 export async function articleNames(): Promise<string[]> {

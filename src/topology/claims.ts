@@ -34,6 +34,7 @@ export const CLAIM_IDS = [
   'l7.proxy-request',
   'l7.spread',
   'l7.sticky',
+  'l7.ip-hash',
   'nat.vip',
   'nat.one-connection',
   'nat.port',

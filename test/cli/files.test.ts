@@ -142,7 +142,7 @@ describe('completion', () => {
     expect(await complete('plan', '--f')).toEqual(['--format']);
     expect(await complete('plan', '--format', '')).toEqual(['text', 'json', 'sh']);
     expect(await complete('--kernel', 'u')).toEqual(['uml']);
-    expect(await complete('up', 'dsr')).toEqual(['dsr', 'dsr-article']);
+    expect(await complete('up', 'dsr')).toEqual(['dsr', 'dsr-article', 'dsr-persistent']);
     expect(await complete('up', './')).toEqual([':files']);
     expect(await complete('completion', '')).toEqual(['bash', 'zsh', 'fish']);
     expect(await complete('nonsense', '')).toEqual([]);
@@ -186,7 +186,7 @@ describe('completion', () => {
     expect(stdout.split('\n')).toEqual([
       'topologies',
       'text json sh',
-      'dsr dsr-article',
+      'dsr dsr-article dsr-persistent',
       './completion.bash',
       '',
     ]);

@@ -13,6 +13,7 @@ const TWINS: readonly (readonly [claim: string, holds: readonly string[], fails:
   ['l7.proxy-request', ['l7'], ['l7-http11', 'nat']],
   ['l7.spread', ['l7', 'l7-sticky'], ['l7-down']],
   ['l7.sticky', ['l7-sticky'], ['l7-cookie-ignored']],
+  ['l7.ip-hash', ['l7-ip-hash'], ['l7-three-clients']],
 
   ['nat.vip', ['nat'], ['dnsrr', 'direct']],
   ['nat.one-connection', ['nat', 'fullnat'], ['l7', 'l7-stream']],

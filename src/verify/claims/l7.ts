@@ -262,6 +262,46 @@ const sticky = claim({
   },
 });
 
+/** What nginx's ip_hash goes by: the first three bytes of an IPv4 address, the whole of an IPv6 one (ngx_http_upstream_module). */
+function hashed(address: string): string {
+  return address.includes(':') ? address : address.split('.').slice(0, 3).join('.');
+}
+
+// Fails on round robin with several clients.
+const ipHash = claim({
+  id: 'l7.ip-hash',
+  title: 'A client stays on one backend by its address, and its neighbours with it',
+  expected: () =>
+    'all requests of clients that share the first three bytes of their addresses reach one backend, and not all clients are on the same',
+  measure: (seen) => {
+    const inner = requestsAmong(seen.opened('inside')).map((request) => ({
+      request,
+      client: header(request.request, 'x-forwarded-for').join(', '),
+      target: targetOf(seen, request),
+    }));
+    const known = inner.filter(({ client }) => seen.roles.clientAddresses.has(client));
+    if (known.length === 0) throw new MissingEvidenceError('no request to a backend names its client');
+    const groups = [...groupBy(known, ({ client }) => hashed(client))];
+    const observed = [...groupBy(known, ({ client }) => client)]
+      .map(
+        ([client, own]) =>
+          `${client}: ${spread(
+            own.map(({ target }) => target),
+            'to',
+          )}`,
+      )
+      .join('; ');
+    const evidence = citeRequests(known.map(({ request }) => request));
+    if (groups.some(([, own]) => new Set(own.map(({ target }) => target)).size > 1))
+      return { holds: false, observed, evidence };
+    if (new Set(known.map(({ target }) => target)).size < 2)
+      throw new MissingEvidenceError(`${observed}; nothing shows that another backend was there`);
+    if (groups.some(([, own]) => own.length < 2))
+      throw new MissingEvidenceError(`${observed}; two requests of each client are needed`);
+    return { holds: true, observed, evidence };
+  },
+});
+
 export const l7Claims: readonly Claim[] = [
   vip,
   source,
@@ -271,4 +311,5 @@ export const l7Claims: readonly Claim[] = [
   proxyRequest,
   spreadOver,
   sticky,
+  ipHash,
 ];
