@@ -177,11 +177,13 @@ export class FigureTeller {
   }
 }
 
+const NOTHING: Partial<Record<AnalysisFlag, number>> = Object.freeze({});
+
 function readAnalysis(words: Int32Array, row: number): Partial<Record<AnalysisFlag, number>> {
-  const analysis: Partial<Record<AnalysisFlag, number>> = {};
+  let analysis: Partial<Record<AnalysisFlag, number>> = NOTHING;
   for (let index = 0; index < ANALYSIS_FLAGS.length; index++) {
     const found = words[row + COUNTS + index]!;
-    if (found > 0) analysis[ANALYSIS_FLAGS[index]!] = found;
+    if (found > 0) analysis = { ...analysis, [ANALYSIS_FLAGS[index]!]: found };
   }
   return analysis;
 }

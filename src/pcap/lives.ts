@@ -4,7 +4,8 @@
 // addresses and ports.
 import type { Frame } from './frame.ts';
 
-// Places in a row of `words`. Sequence numbers and addresses are signed words, see Frame.
+// Places in a row of `words`: four cache lines, of which the first says whose it is, and the next two have a direction
+// each. Sequence numbers and addresses are signed words, see Frame.
 
 /** Protocol and IP version, and everything else that tells one pair of endpoints from another. */
 export const PROTOCOL = 0;
@@ -18,16 +19,16 @@ export const MARKS = 12;
 export const COMPLETENESS = 13;
 /** Packet numbers; 0 is none. */
 export const LAST_NUMBER = 14;
-export const SYN_NUMBER = 15;
-export const SYN_ACK_NUMBER = 16;
-export const HANDSHAKE_ACK_NUMBER = 17;
-export const RST_NUMBER = 18;
+export const SYN_NUMBER = 28;
+export const SYN_ACK_NUMBER = 29;
+export const HANDSHAKE_ACK_NUMBER = 30;
+export const RST_NUMBER = 31;
 /** What `low` sends and what `high` sends: from here on the places of a direction, below. */
-export const FROM_LOW = 19;
-export const FROM_HIGH = 31;
+export const FROM_LOW = 16;
+export const FROM_HIGH = 32;
 /** How often each of ANALYSIS_FLAGS was found. */
-export const COUNTS = 43;
-const WORDS = 58;
+export const COUNTS = 48;
+const WORDS = 64;
 
 // Places in a direction.
 
@@ -56,7 +57,7 @@ export const SYN_TIME = 2;
 export const ROUND_TRIP = 3;
 export const TIMES_FROM_LOW = 4;
 export const TIMES_FROM_HIGH = 8;
-const TIMES = 12;
+const TIMES = 16;
 
 // Places in a direction's times.
 
@@ -108,7 +109,7 @@ export class Lives {
       words[destination + 2] = frame.destination2;
       words[destination + 3] = frame.destination3;
     }
-    for (let direction = row + FROM_LOW; direction < row + COUNTS; direction += FROM_HIGH - FROM_LOW) {
+    for (const direction of [row + FROM_LOW, row + FROM_HIGH]) {
       words[direction + WINDOW] = -1;
       words[direction + WINDOW_SCALE] = SCALE_UNKNOWN;
     }
