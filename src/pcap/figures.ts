@@ -183,7 +183,9 @@ function readAnalysis(words: Int32Array, row: number): Partial<Record<AnalysisFl
   let analysis: Partial<Record<AnalysisFlag, number>> = NOTHING;
   for (let index = 0; index < ANALYSIS_FLAGS.length; index++) {
     const found = words[row + COUNTS + index]!;
-    if (found > 0) analysis = { ...analysis, [ANALYSIS_FLAGS[index]!]: found };
+    if (found === 0) continue;
+    if (analysis === NOTHING) analysis = {};
+    analysis[ANALYSIS_FLAGS[index]!] = found;
   }
   return analysis;
 }

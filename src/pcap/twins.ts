@@ -94,16 +94,20 @@ class Rows {
 
   /** Joins these places, and those they were joined with before. */
   add(places: readonly Place[]): void {
-    const known = new Set(places.flat().map((sight) => this.#rowOf.get(sight)));
     const sights = new Set(places.flat());
-    for (const row of known) {
-      if (row === undefined) continue;
-      this.#rows.delete(row);
-      for (const sight of row.flat()) sights.add(sight);
+    const known = new Set<readonly Place[]>();
+    for (const sight of sights) {
+      const row = this.#rowOf.get(sight);
+      if (row !== undefined) known.add(row);
     }
-    const row = [...groupBy(sights, ({ place }) => place).values()].map((place) =>
-      place.sort(compareSequences),
-    );
+    let row = places;
+    if (known.size > 0) {
+      for (const other of known) {
+        this.#rows.delete(other);
+        for (const sight of other.flat()) sights.add(sight);
+      }
+      row = [...groupBy(sights, ({ place }) => place).values()].map((place) => place.sort(compareSequences));
+    }
     this.#rows.add(row);
     for (const sight of sights) this.#rowOf.set(sight, row);
   }
@@ -339,12 +343,15 @@ function distance(a: Packet, b: Packet): number {
  */
 function joinByRange(sights: readonly Sight[], rows: Rows): void {
   const data = sights.filter(({ packet: { tcp } }) => tcp !== undefined && tcp.payloadLength > 0);
+  const loose = new Set(rows.loose(data).map(({ place }) => place));
+  if (loose.size === 0) return;
   const byPlace = groupBy(data, ({ place }) => place);
   const pairs = new Map<string, readonly [Sight[], Sight[]]>();
   for (const row of rows.all())
     row.forEach((place, index) => {
       for (const other of row.slice(index + 1)) {
         const [a, b] = [place[0]!.place, other[0]!.place];
+        if (!loose.has(a) && !loose.has(b)) continue;
         const [ofA, ofB] = [byPlace.get(a), byPlace.get(b)];
         if (ofA !== undefined && ofB !== undefined && !pairs.has(`${b} / ${a}`))
           pairs.set(`${a} / ${b}`, [ofA, ofB]);
