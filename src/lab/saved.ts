@@ -1,6 +1,6 @@
 // The topology that lies beside saved captures, `topology.json`, read back. It may come from elsewhere: its names become file names, so
 // they are checked, and so is every part that judging looks at.
-import { z } from 'zod';
+import * as z from 'zod';
 import { METHODS, type Topology } from '../topology/types.ts';
 import type { FaultRecord } from '../verify/types.ts';
 import { LabError } from './folders.ts';
