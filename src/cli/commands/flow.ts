@@ -74,7 +74,7 @@ export async function flow(cli: Cli, words: string[], options: Options): Promise
     throw new Failure('standard input can be read only once', EXIT.usage);
   const found = await findPoints(cli, words);
   const filtered = isFiltering(options) || options.backend !== undefined;
-  const traffic = readTraffic(found.points, lastWanted(options));
+  const traffic = readTraffic(found.points, { topology: found.topology, ...lastWanted(options) });
   const chosen = matching(traffic, found, options);
   const isOne = options.all !== true && options.connection === undefined;
   const ladder = buildLadder(traffic, {

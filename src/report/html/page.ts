@@ -72,7 +72,7 @@ function when({ evidence }: Judged): string {
 
 function labSection(judged: Judged, index: number, isOnly: boolean, cwd: string): Markup {
   const { topology, evidence, checks, status, kernel } = judged;
-  const traffic = readTraffic([...evidence.captures.values()], { first: DRAWN_CONNECTIONS });
+  const traffic = readTraffic([...evidence.captures.values()], { topology, first: DRAWN_CONNECTIONS });
   const conversation = firstToShow(traffic);
   const ladder = conversation === undefined ? undefined : ladderOf(judged, traffic, conversation);
   const id = `lab-${index + 1}`;

@@ -6,6 +6,7 @@ import type { Hop, Ladder, Leg, Row } from './types.ts';
 const MINIMUM_WIRE = 4;
 const MINIMUM_LABELLED = 14;
 const WIDEST_WIRE = 44;
+const FOLDED_LABEL = 28;
 const LONGEST_LABEL = 34;
 export const PAST = 'past';
 export const ANEW = 'anew';
@@ -85,9 +86,13 @@ export function layOut(ladder: Ladder, words: HopWords, columns: number): Layout
   const lengths: Layout['length'][] = ['changes', 'values', 'fields', 'mark'];
   const fitting = lengths.find((length) => sum(comfortable) + sum(interiors(length)) <= room);
   const length = fitting ?? lengths.find((each) => sum(least) + sum(interiors(each)) <= room) ?? 'mark';
-  const widths = interiors(length).map((inside, gap) =>
-    isInterior(ladder, gap) ? inside : (fitting === undefined ? least : comfortable)[gap]!,
-  );
+  // Where not even that fits, machines share a column, and labels name them.
+  const isFolded = sum(least) + sum(interiors(length)) > room;
+  const widths = interiors(length).map((inside, gap) => {
+    if (isInterior(ladder, gap)) return inside;
+    if (isFolded && labels[gap]! > 0) return FOLDED_LABEL;
+    return (fitting === undefined ? least : comfortable)[gap]!;
+  });
   spreadOut(ladder, widths, wanted, room - sum(widths));
   return place(ladder, { length, gutter, hasNumbers }, widths, Math.max(40, columns));
 }

@@ -26,10 +26,11 @@ export class Stations {
   /** By address the MACs that it was sent from with the highest TTL: before anybody forwarded it. */
   readonly #homes: ReadonlyMap<string, ReadonlySet<string>>;
   readonly #arp = new Map<string, Set<string>>();
+  readonly #sent = new Map<string, Set<string>>();
 
   constructor(points: readonly Point[], topology?: Topology) {
     this.#topology = topology;
-    this.#homes = homesOf(points, this.#arp);
+    this.#homes = homesOf(points, this.#arp, this.#sent);
     for (const node of topology?.nodes ?? [])
       for (const link of node.interfaces) this.#ofMac.set(link.mac, this.#interface(node, link.name));
   }
@@ -105,7 +106,9 @@ export class Stations {
   #addressesOf(mac: string, own: readonly string[]): readonly string[] {
     if (mac === 'ff:ff:ff:ff:ff:ff') return ['everyone'];
     const all = [...new Set([...(this.#arp.get(mac) ?? []), ...own])];
-    if (all.length === 0) return [mac];
+    // Who never answers is known by what it is sent; a router is sent all kinds of addresses, or those of others.
+    const sent = [...(this.#sent.get(mac) ?? [])];
+    if (all.length === 0) return sent.length === 1 && !this.#homes.has(sent[0]!) ? sent : [mac];
     return all.length <= 2 ? all : [all[0]!, `and ${all.length - 1} more`];
   }
 
@@ -131,7 +134,11 @@ export class Stations {
   }
 }
 
-function homesOf(points: readonly Point[], arp: Map<string, Set<string>>): Map<string, Set<string>> {
+function homesOf(
+  points: readonly Point[],
+  arp: Map<string, Set<string>>,
+  sent: Map<string, Set<string>>,
+): Map<string, Set<string>> {
   const highest = new Map<string, { ttl: number; macs: Set<string> }>();
   for (const { capture } of points) {
     for (const packet of capture.packets) {
@@ -145,6 +152,8 @@ function homesOf(points: readonly Point[], arp: Map<string, Set<string>>): Map<s
       }
       const header = packet.outer[0] ?? packet.ip;
       if (header === undefined) continue;
+      const received = sent.get(ethernet.destination) ?? new Set();
+      sent.set(ethernet.destination, received.add(header.destination));
       const known = highest.get(header.source);
       if (known === undefined || header.ttl > known.ttl)
         highest.set(header.source, { ttl: header.ttl, macs: new Set([ethernet.source]) });

@@ -31,7 +31,7 @@ export function ladderText(ladder: Ladder, options: LadderTextOptions): string {
   return (
     painter.header() +
     painter.rows() +
-    (ladder.rowsLeft > 0 ? `and ${count(ladder.rowsLeft, 'packet')} more\n` : '') +
+    (ladder.rowsLeft > 0 ? `and ${count(ladder.rowsLeft, 'packet more', 'packets more')}\n` : '') +
     notesText(ladder, options)
   );
 }
@@ -113,7 +113,11 @@ class Painter {
       const center = (first + last) / 2;
       const over = index === folded ? machines.length - folded - 1 : 0;
       names.push(
-        this.#boxed(ascii(over > 0 ? `${machine.name} and ${over} more` : machine.name), first, last),
+        this.#boxed(
+          over > 0 ? `${machineName(this.#ladder, index)} and ${over} more` : ascii(machine.name),
+          first,
+          last,
+        ),
       );
       if (over > 0) return;
       for (const text of machine.also) also.push({ text: ascii(text), center, style: 'rail' });
@@ -245,7 +249,7 @@ class Painter {
     const names = [...new Set(row.legs.flatMap(({ from, to }) => [from, to]))]
       .map((rail) => this.#ladder.rails[rail]!.machine)
       .filter((machine) => machine >= folded && this.#ladder.machines.length - folded > 1)
-      .map((machine) => `${machineName(this.#ladder, machine)}: `);
+      .map((machine) => ` ${machineName(this.#ladder, machine)}`);
     this.#label(lines[0]!, row, [...new Set(names)].join(''));
     return lines.map((each) => each.text((text, style) => this.#styled(text, style)));
   }
@@ -325,13 +329,15 @@ class Painter {
     const gap = labelGap(this.#ladder, row);
     const isStrong = row.kind === 'request' || row.kind === 'answer';
     const style: Style = isStrong ? 'strong' : 'label';
-    const label = names + row.label;
-    const loops = row.legs[0]!.from === row.legs[0]!.to;
-    if (gap < 0 || (loops && row.legs.length === 1)) {
+    const label = row.label + names;
+    const { from, to } = row.legs[0]!;
+    if (gap >= 0) {
+      line.center(at[gap]!, at[gap + 1]!, label, style, this.#marks.more);
+    } else if (at[from] === at[to]) {
       line.append(` ${label}`, style);
-      return;
+    } else {
+      line.center(Math.min(at[from]!, at[to]!), Math.max(at[from]!, at[to]!), label, style, this.#marks.more);
     }
-    line.center(at[gap]!, at[gap + 1]!, label, style, this.#marks.more);
   }
 
   #styled(text: string, style: Style): string {

@@ -7,11 +7,11 @@ import {
   type Capture,
   type Connection,
   type Packet,
-  type ProxiedRequest,
-  type RequestSighting,
   type Twin,
 } from '../../pcap/index.ts';
-import { groupBy, tally } from '../../verify/words.ts';
+import type { Topology } from '../../topology/types.ts';
+import { endpoint } from '../../verify/words.ts';
+import { passedOn } from './proxied.ts';
 import type { AskedAnew, Conversation, Point, SeenConnection } from './types.ts';
 
 export interface Traffic {
@@ -29,11 +29,12 @@ export interface Traffic {
 }
 
 export interface TrafficOptions {
+  readonly topology?: Topology;
   /** Only so many conversations are asked for: the rest of long captures is not joined. */
   readonly first?: number;
 }
 
-export function readTraffic(points: readonly Point[], { first }: TrafficOptions = {}): Traffic {
+export function readTraffic(points: readonly Point[], { first, topology }: TrafficOptions = {}): Traffic {
   const every = points.map(({ capture }) => connections(capture));
   const most = every.reduce<readonly Connection[]>((a, b) => (b.length > a.length ? b : a), []);
   const end = first === undefined ? undefined : endOfFirst(every, first);
@@ -68,7 +69,21 @@ export function readTraffic(points: readonly Point[], { first }: TrafficOptions 
     }
   }
   joinAnswers(captures, (point, packet) => index.get(connectionOf(point, packet)!), groups);
-  const asked = onceEach(joinRequests(found));
+  const servers = new Map<number, Set<string>>();
+  all.forEach(({ connection: { server } }, id) => {
+    const root = groups.rootOf(id);
+    servers.set(root, (servers.get(root) ?? new Set()).add(endpoint(server.address, server.port)));
+  });
+  const nodes = new Map(
+    (topology?.nodes ?? []).flatMap(({ name, interfaces }) =>
+      interfaces.map(({ mac }) => [mac, name] as const),
+    ),
+  );
+  const asked = passedOn(joinRequests(found), {
+    packets: (point) => captures[point]!.packets,
+    nodeOf: (mac) => nodes.get(mac),
+    servers: (connection) => servers.get(groups.rootOf(index.get(connection)!))!,
+  });
   for (const { outside, inside } of asked)
     groups.join(index.get(outside.connection)!, index.get(inside.connection)!);
 
@@ -123,37 +138,6 @@ export function readTraffic(points: readonly Point[], { first }: TrafficOptions 
     twins: ofConversation,
     connectionOf,
   };
-}
-
-/**
- * Each request with what it became, once, however many captures show it, and from the side that asked first: of requests that are alike and
- * under way together, some also look as if they were passed back.
- */
-function onceEach(joined: readonly ProxiedRequest[]): ProxiedRequest[] {
-  const addresses = ({ connection }: RequestSighting) =>
-    `${connection.client.address} ${connection.server.address}`;
-  const way = ({ outside, inside }: ProxiedRequest) => `${addresses(outside)}/${addresses(inside)}`;
-  const back = ({ outside, inside }: ProxiedRequest) => `${addresses(inside)}/${addresses(outside)}`;
-  const times = new Map(tally(joined.map(way)));
-  const forward = joined.filter((pair) => times.get(way(pair))! >= (times.get(back(pair)) ?? 0));
-  // Captures at the proxy itself tell best which belongs to which: there is least between the two.
-  const byCaptures = groupBy(forward, ({ outside, inside }) => `${outside.capture} ${inside.capture}`);
-  const gap = (pairs: readonly ProxiedRequest[]) => {
-    const sorted = pairs.map(({ nanoseconds }) => Math.abs(nanoseconds)).sort((a, b) => a - b);
-    return sorted[sorted.length >> 1]!;
-  };
-  const identity = ({ connection, exchange }: RequestSighting) =>
-    `${connection.client.port} ${connection.isn.client} ${connection.isn.server} ${exchange}`;
-  const known = new Set<string>();
-  return [...byCaptures.values()]
-    .sort((a, b) => gap(a) - gap(b))
-    .flat()
-    .filter(({ outside, inside }) => {
-      const ends = [identity(outside), identity(inside)];
-      if (ends.some((end) => known.has(end))) return false;
-      for (const end of ends) known.add(end);
-      return true;
-    });
 }
 
 /**
