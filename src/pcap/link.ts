@@ -29,7 +29,9 @@ const LINK_TYPES: Readonly<Record<number, string>> = {
   276: 'LINUX_SLL2',
 };
 
+/** `NONE` for -1: a pcapng file without interfaces. */
 export function linkTypeName(linkType: number): string {
+  if (linkType < 0) return 'NONE';
   return LINK_TYPES[linkType] ?? `LINKTYPE ${linkType}`;
 }
 

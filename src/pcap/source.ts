@@ -23,7 +23,13 @@ type Read = (buffer: Uint8Array, offset: number, length: number) => Promise<numb
  */
 export async function feed(source: CaptureSource, parser: CaptureParser): Promise<void> {
   if (typeof source !== 'string') {
-    await pump(readerOf(source instanceof Uint8Array ? once(source) : source), parser);
+    const iterator = (source instanceof Uint8Array ? once(source) : source)[Symbol.asyncIterator]();
+    try {
+      await pump(readerOf(iterator), parser);
+    } finally {
+      // A stream that was not read to its end is let go of.
+      await iterator.return?.();
+    }
     return;
   }
   await using file = await open(source, 'r');
@@ -104,8 +110,7 @@ async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes;
 }
 
-function readerOf(chunks: AsyncIterable<Uint8Array>): Read {
-  const iterator = chunks[Symbol.asyncIterator]();
+function readerOf(iterator: AsyncIterator<Uint8Array>): Read {
   let rest: Uint8Array = new Uint8Array(0);
   return async (buffer, offset, length) => {
     while (rest.length === 0) {

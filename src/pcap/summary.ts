@@ -47,15 +47,14 @@ export async function summarize(source: CaptureSource, options: SummaryOptions =
   let teller: FigureTeller | undefined;
   const tell = (life: number) => (teller ??= new FigureTeller(tracker.lives, base())).tell(life);
   const tracker = new Tracker(maximumConnections, onLetGo && ((life) => onLetGo(tell(life))));
-  let bytes = 0;
-  let firstTime = Number.POSITIVE_INFINITY;
-  let lastTime = Number.NEGATIVE_INFINITY;
+  // Bytes, earliest and latest time: in an array, because a captured variable would be a new heap number every time.
+  const totals = Float64Array.of(0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY);
   const parser = new CaptureParser(frame, () => {
     decodeFrame(frame, fragments);
     tracker.track(frame);
-    bytes += frame.originalLength;
-    if (frame.time < firstTime) firstTime = frame.time;
-    if (frame.time > lastTime) lastTime = frame.time;
+    totals[0]! += frame.originalLength;
+    if (frame.time < totals[1]!) totals[1] = frame.time;
+    if (frame.time > totals[2]!) totals[2] = frame.time;
     return true;
   });
   await feed(source, parser);
@@ -66,8 +65,11 @@ export async function summarize(source: CaptureSource, options: SummaryOptions =
     format: parser.format!,
     linkType: linkTypeName(parser.linkType),
     packets: parser.packets,
-    bytes,
-    ...(parser.packets > 0 && { firstTime: base() + BigInt(firstTime), lastTime: base() + BigInt(lastTime) }),
+    bytes: totals[0]!,
+    ...(parser.packets > 0 && {
+      firstTime: base() + BigInt(totals[1]!),
+      lastTime: base() + BigInt(totals[2]!),
+    }),
     connections,
     letGo,
     ...(parser.truncated !== undefined && { truncated: parser.truncated }),

@@ -190,6 +190,26 @@ test('a capture longer than what is kept says so', async () => {
   const capture = await readCapture(pcap([SYN, SYN, SYN]), { maximumPackets: 2 });
   expect(capture.packets).toHaveLength(2);
   expect(capture.truncated).toBe('stopped after 2 packets, the most that are kept');
+  const compressed = gzipSync(pcap(Array.from({ length: 50_000 }, () => SYN)));
+  expect((await readCapture(compressed, { maximumPackets: 2 })).packets).toHaveLength(2);
+});
+
+test('a stream is let go of where reading stops', async () => {
+  let isOver = false;
+  async function* endless() {
+    try {
+      yield pcap([SYN]);
+      for (;;) yield pcap([SYN]).subarray(24);
+    } finally {
+      isOver = true;
+    }
+  }
+  expect((await readCapture(endless(), { maximumPackets: 3 })).packets).toHaveLength(3);
+  expect(isOver).toBe(true);
+});
+
+test('a file that cannot be read is an error of the file system', async () => {
+  await expect(readCapture('/nonexistent.pcap')).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
 test.each([
