@@ -196,6 +196,21 @@ describe('interrupted', () => {
   );
 });
 
+/** The user-mode kernel's first process: the keeper's child. */
+async function guestKernel(): Promise<number> {
+  const own = await processesOf(here.state);
+  const stats = await Promise.all(
+    own.map(async (pid) => {
+      const [, comm, ppid] =
+        /^\d+ \((.*)\) \S (\d+)/.exec(await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '')) ?? [];
+      return { pid, comm, ppid: Number(ppid) };
+    }),
+  );
+  const isKernel = ({ comm }: { comm?: string }) => comm === 'linux.uml';
+  const kernels = new Set(stats.filter(isKernel).map(({ pid }) => pid));
+  return stats.find((each) => isKernel(each) && !kernels.has(each.ppid))!.pid;
+}
+
 describe('a guest', () => {
   it('killed in the middle of a capture: undecided, exit code 4, and its captures are there', async () => {
     const argv = here.argv(['run', 'nat', '--kernel', 'uml', '-n', '3000', '--json']);
@@ -216,11 +231,7 @@ describe('a guest', () => {
         : (await readFile(join(here.state, run, 'eth0.pcap')).catch(() => '')).length;
     };
     await until(size, (bytes) => bytes > 20_000, 30);
-    const own = await processesOf(here.state);
-    const names = await Promise.all(
-      own.map(async (pid) => readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')),
-    );
-    process.kill(own[names.indexOf('linux.uml\n')]!, 'SIGKILL');
+    process.kill(await guestKernel(), 'SIGKILL');
     expect(await ended).toBe(4);
     const [lab] = (
       JSON.parse(stdout) as { labs: { checks: { status: string }[]; captures: { path: string }[] }[] }
