@@ -140,7 +140,7 @@ describe('completion', () => {
     expect(await complete('')).toContain('capture');
     expect(await complete('')).not.toContain('__complete');
     expect(await complete('plan', '--f')).toEqual(['--format']);
-    expect(await complete('plan', '--format', '')).toEqual(['text', 'json', 'sh']);
+    expect(await complete('plan', '--format', '')).toEqual(['text', 'json', 'sh', 'ascii', 'mermaid', 'dot']);
     expect(await complete('--kernel', 'u')).toEqual(['uml']);
     expect(await complete('up', 'dsr')).toEqual(['dsr', 'dsr-article', 'dsr-persistent']);
     expect(await complete('up', './')).toEqual([':files']);
@@ -185,7 +185,7 @@ describe('completion', () => {
     });
     expect(stdout.split('\n')).toEqual([
       'topologies',
-      'text json sh',
+      'text json sh ascii mermaid dot',
       'dsr dsr-article dsr-persistent',
       './completion.bash',
       '',
@@ -202,7 +202,10 @@ describe('a wrong command line', () => {
     [['capture', '-n', '0'], "argument '0' is invalid. give a whole number from 1 to 1000000"],
     [['request', '-n', '1e3'], "argument '1e3' is invalid. give a whole number from 1 to 1000000"],
     [['--timeout', 'soon', 'ls'], "argument 'soon' is invalid. give a time such as 500ms, 10s or 2m"],
-    [['plan', 'l7', '--format', 'yaml'], "argument 'yaml' is invalid. Allowed choices are text, json, sh."],
+    [
+      ['plan', 'l7', '--format', 'yaml'],
+      "argument 'yaml' is invalid. Allowed choices are text, json, sh, ascii, mermaid, dot.",
+    ],
     [['verify', '--topology', 'l7'], '--topology needs --captures FOLDER: the files to judge'],
     [['verify', '--captures', '.'], '. has no topology.json: say with --topology what its captures are of'],
   ])('%j is answered with what is wrong, and exit code 2', async (args, words) => {

@@ -92,9 +92,9 @@ describe('what cannot be done is said before a lab is built', () => {
   test.each([
     [
       'juni',
-      'did you mean junit? forms: text, json, junit, markdown, tap, github; such as --report junit=results.xml',
+      'did you mean junit? forms: text, json, junit, markdown, html, tap, github; such as --report junit=results.xml',
     ],
-    ['html5', 'forms: text, json, junit, markdown, tap, github; such as --report junit=results.xml'],
+    ['html5', 'forms: text, json, junit, markdown, html, tap, github; such as --report junit=results.xml'],
     ['junit=', 'name a file behind junit=, or - for standard output'],
   ])('--report %s', (wanted, message) => {
     expect(() => wantedReport(wanted)).toThrow(message);
