@@ -87,6 +87,7 @@ export function defineLabCommands(command: Define, act: Register): void {
   lblab capture l7 -n 100 -c 8 -o /tmp/l7
   lblab capture --no-traffic --for 10s       only listen
   lblab capture --at lb:eth0 --at be1:eth0 --filter 'tcp port 80 or arp'
+  lblab capture --live                       each packet in a line, as it comes
   lblab capture --at lb:eth0 -w - | wireshark -k -i -`,
   )
     .argument('[lab]', 'the lab, when more than one is up', labName)
@@ -107,6 +108,10 @@ export function defineLabCommands(command: Define, act: Register): void {
       ),
     )
     .option('--no-traffic', 'send nothing; capture until --for is over, or Ctrl-C')
+    .option(
+      '--live',
+      'show packets as they come, of all points in order of time, and what was rewritten in them',
+    )
     .option(
       '-w, --write <file>',
       "- streams one point's capture to standard output, until Ctrl-C unless -n or --for",

@@ -26,6 +26,13 @@ export interface RoundOptions extends Partial<TrafficOptions> {
   /** A capture filter in place of the points' own. */
   readonly filter?: string;
   readonly signal?: AbortSignal;
+  /** Called when all captures are on, their files empty. */
+  readonly onCapturing?: () => void;
+  /**
+   * Another connection to the lab, through which requests are sent. The signal then ends the requests by letting go of it, and the round
+   * goes on in order: what was captured by then is its evidence.
+   */
+  readonly requester?: Lab;
 }
 
 /** Seconds that captures get to take in what the clients say has happened. */
@@ -133,10 +140,20 @@ async function perform(
   ]);
   try {
     await timed('capture', async () => execute(contextOf(lab), stages));
+    options.onCapturing?.();
     const began = performance.now();
     if (options.traffic) {
       await timed('traffic', async () => {
-        const { faults } = await Promise.race([sendRequests(lab, options), interruption(options.signal)]);
+        const { requester } = options;
+        const sent = sendRequests(requester ?? lab, options);
+        const { faults } = await Promise.race([sent, interruption(options.signal)]).catch(
+          (error: unknown) => {
+            if (requester === undefined || options.signal?.aborted !== true) throw error;
+            sent.catch(() => {});
+            requester.client.release();
+            return { faults: [] };
+          },
+        );
         if (faults.length > 0)
           await writeFile(join(lab.dir, FAULTS_FILE), `${JSON.stringify(faults, null, 1)}\n`);
       });

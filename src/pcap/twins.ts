@@ -159,7 +159,12 @@ function tunnel(outer: readonly Ip[]): string {
 
 // What stays the same whatever is rewritten around it. Two connections agree in both TCP numbers by chance only.
 
-function exactKey({ packet: { tcp, udp, icmp } }: Sight): string | undefined {
+function exactKey({ packet }: Sight): string | undefined {
+  return twinKey(packet);
+}
+
+/** The same for twins, and as a rule for no other packets. Nothing for packets that have none. */
+export function twinKey({ tcp, udp, icmp }: Packet): string | undefined {
   if (tcp !== undefined) return tcpKey('tcp', tcp, tcp.sequence, tcp.acknowledgment);
   if (udp !== undefined) return `udp ${udp.payloadLength} ${hash(udp.payload)}`;
   return icmp && `icmp ${icmp.type} ${icmp.code} ${icmp.payload.length} ${hash(icmp.payload)}`;
@@ -261,8 +266,20 @@ function chains(series: readonly Series[]): Series[][] {
 /** On one wire the same way two packets of different flows are different packets. Payloads must agree as far as captured. */
 function canBeSame(a: Sight, b: Sight): boolean {
   if (a.capture === b.capture && a.hop === b.hop) return false;
-  const left = (a.packet.tcp ?? a.packet.udp)?.payload ?? NO_BYTES;
-  const right = (b.packet.tcp ?? b.packet.udp)?.payload ?? NO_BYTES;
+  return isSamePayload(a.packet, b.packet);
+}
+
+/** Whether packets of the same key can be one packet, seen twice. */
+export function canBeTwins(
+  a: { readonly capture: number; readonly packet: Packet },
+  b: { readonly capture: number; readonly packet: Packet },
+): boolean {
+  return canBeSame(toSight(a.capture, a.packet), toSight(b.capture, b.packet));
+}
+
+function isSamePayload(a: Packet, b: Packet): boolean {
+  const left = (a.tcp ?? a.udp)?.payload ?? NO_BYTES;
+  const right = (b.tcp ?? b.udp)?.payload ?? NO_BYTES;
   const length = Math.min(left.length, right.length);
   return Buffer.compare(left.subarray(0, length), right.subarray(0, length)) === 0;
 }
@@ -461,6 +478,11 @@ function toTwin(places: readonly Place[]): Twin {
       nanoseconds: Number(place[0]!.packet.time - sorted[index]![0]!.packet.time),
     })),
   };
+}
+
+/** What was rewritten in a packet between two sightings. */
+export function rewritesBetween(before: Packet, after: Packet): readonly Rewrite[] {
+  return rewrites([toSight(0, before)], [toSight(0, after)]);
 }
 
 function rewrites(before: Place, after: Place): Rewrite[] {

@@ -37,6 +37,26 @@ export function packetLine(packet: Packet, options: PacketLineOptions = {}): str
   return parts.filter((part) => typeof part === 'string' && part !== '').join('  ');
 }
 
+/** A packet in two parts, for lines that have little room: who to whom, and what; without sequence numbers. */
+export function flowWords(packet: Packet): { readonly flow: string; readonly what: string } {
+  const { ip, tcp, udp, outer } = packet;
+  const wrapped = outer.map(
+    (header) => `in ${header.source} > ${header.destination} (${protocolName(header)})`,
+  );
+  const broken = packet.malformed === undefined ? [] : [`(${forTerminal(clip(packet.malformed, 120))})`];
+  const ports = tcp ?? udp;
+  if (ip === undefined || ports === undefined) {
+    const [flow = '', ...rest] = content(packet).split('  ');
+    return { flow, what: [...rest, ...wrapped, ...broken].join('  ') };
+  }
+  const flow = `${endpoint(ip.source, ports.sourcePort)} > ${endpoint(ip.destination, ports.destinationPort)}`;
+  const bytes = ports.payloadLength === 0 ? '' : `${ports.payloadLength} B`;
+  const flags = tcp === undefined ? 'UDP' : flagWords(tcp);
+  const words = firstWords(packet) ?? (packet.dns === undefined ? undefined : dnsWords(packet.dns));
+  const what = [`${flags} ${bytes}`.trim(), words, ...wrapped, ...broken];
+  return { flow, what: what.filter((part) => part !== undefined).join('  ') };
+}
+
 function seconds(nanoseconds: bigint): string {
   const sign = nanoseconds < 0n ? '-' : '';
   const value = nanoseconds < 0n ? -nanoseconds : nanoseconds;
@@ -93,12 +113,16 @@ export function icmpName(ip: Ip, { type, code }: NonNullable<Packet['icmp']>): s
   return code === 0 ? name : `${name}, code ${code}`;
 }
 
-function segment(tcp: Tcp): string {
-  const flags = Object.entries(tcp.flags)
+function flagWords({ flags }: Tcp): string {
+  const set = Object.entries(flags)
     .filter(([, isSet]) => isSet)
     .map(([name]) => name.toUpperCase());
+  return set.length === 0 ? 'no flags' : set.join(' ');
+}
+
+function segment(tcp: Tcp): string {
   return [
-    flags.length === 0 ? 'no flags' : flags.join(' '),
+    flagWords(tcp),
     `seq ${tcp.sequence}`,
     ...(tcp.flags.ack ? [`ack ${tcp.acknowledgment}`] : []),
     `len ${tcp.payloadLength}`,

@@ -2,15 +2,18 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StepError } from '../../lab/execute.ts';
-import { interruption, type Lab } from '../../lab/lab.ts';
+import { attachLab, interruption, type Lab } from '../../lab/lab.ts';
 import { pointsAt } from '../../lab/points.ts';
-import { runRound } from '../../lab/round.ts';
+import { runRound, type Round } from '../../lab/round.ts';
 import { streamCapture } from '../../lab/stream.ts';
+import { followCaptures } from '../../lab/tail.ts';
 import { sendRequests } from '../../lab/traffic.ts';
 import { connections } from '../../pcap/index.ts';
 import { word } from '../../plan/shell.ts';
 import { byBackend, succeeded } from '../../report/json.ts';
+import { LiveLines } from '../../report/live.ts';
 import { capturesText, requestsText } from '../../report/text.ts';
+import type { CapturePoint } from '../../topology/types.ts';
 import type { Evidence } from '../../verify/types.ts';
 import type { Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
@@ -29,6 +32,7 @@ interface Options {
   readonly for?: number;
   readonly traffic: boolean;
   readonly write?: string;
+  readonly live?: boolean;
 }
 
 /** `lblab/capture@1`. */
@@ -61,22 +65,58 @@ function document(lab: Lab, evidence: Evidence, folder: string) {
   };
 }
 
+/** Shows packets as their files get them. */
+function showLive(cli: Cli, lab: Lab, points: readonly CapturePoint[]) {
+  const machines = new Map(
+    lab.topology.nodes.flatMap((node) => node.interfaces.map(({ mac }) => [mac, node.name] as const)),
+  );
+  const lines = new LiveLines({
+    paint: cli.paint,
+    points: points.map(({ name }) => name),
+    nameOfMac: (mac) => machines.get(mac) ?? mac,
+  });
+  let following: ReturnType<typeof followCaptures> | undefined;
+  return {
+    begin: () => {
+      const paths = points.map(({ name }) => join(lab.dir, `${name}.pcap`));
+      following = followCaptures(paths, (packets) => {
+        const columns = cli.isTerminal ? process.stdout.columns : undefined;
+        cli.out(packets.map(({ capture, packet }) => `${lines.line(capture, packet, columns)}\n`).join(''));
+      });
+    },
+    end: async () => following?.close(),
+  };
+}
+
 async function toFiles(cli: Cli, lab: Lab, options: Options, traffic: boolean): Promise<number> {
   const points = pointsAt(lab.topology, options.at ?? []);
   if (points.length === 0) {
     throw new Failure(`${lab.name} has no capture points: say where with --at NODE:INTERFACE`, EXIT.usage);
   }
   if (!traffic && options.for === undefined && !cli.json) cli.say('capturing; Ctrl-C ends it\n');
-  const round = await runRound(lab, {
-    requests: options.requests,
-    concurrency: options.concurrency,
-    rate: options.rate,
-    points,
-    traffic,
-    seconds: options.for,
-    filter: options.filter,
-    signal: cli.signal,
-  });
+  const requester =
+    options.live === true && traffic
+      ? await attachLab(cli.host, lab.name, { timeout: cli.timeout })
+      : undefined;
+  const live = options.live === true ? showLive(cli, lab, points) : undefined;
+  let round: Round;
+  try {
+    round = await runRound(lab, {
+      requests: options.requests,
+      concurrency: options.concurrency,
+      rate: options.rate,
+      points,
+      traffic,
+      seconds: options.for,
+      filter: options.filter,
+      signal: cli.signal,
+      onCapturing: live?.begin,
+      requester,
+    });
+  } finally {
+    requester?.client.release();
+    await live?.end();
+  }
   const { evidence } = round;
   const folder = outputFolder(cli, lab.name, options.output);
   await save(cli, lab, evidence, folder);
@@ -162,6 +202,9 @@ export async function capture(cli: Cli, name: string | undefined, options: Optio
     );
   }
   const streams = options.write === '-';
+  if (options.live === true && (streams || cli.json)) {
+    throw new Failure(`--live and ${streams ? '-w' : '--json'} exclude each other`, EXIT.usage);
+  }
   // --for alone listens; a stream is for watching what others do. With -n or --rate there are requests in either case.
   const asks = options.requests !== undefined || options.rate !== undefined;
   const traffic = options.traffic && (asks || (options.for === undefined && !streams));
