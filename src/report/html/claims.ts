@@ -14,7 +14,7 @@ function claimMarkup(check: Check, evidence: Evidence): Markup {
   const [mark, verdict] = MARKS[check.status];
   const cited = citedPackets(check, evidence).map(
     ({ file, lines, more }) =>
-      markup`<h4><code>${file}</code></h4><pre class="scroll" tabindex="0" role="region" aria-label="Packets of ${file} for ${check.id}">${lines.join('\n')}${more === '' ? '' : `\n${more}`}</pre>`,
+      markup`<h4><code>${file}</code></h4><pre class="scroll" tabindex="0" role="group" aria-label="Packets of ${file} for ${check.id}">${lines.join('\n')}${more === '' ? '' : `\n${more}`}</pre>`,
   );
   const note = (check.note ?? '')
     .split('\n')

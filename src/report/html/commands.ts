@@ -33,7 +33,7 @@ export function commandsSection({ topology, name, kernel }: Judged): Markup {
   const plan = buildPlan(topology, name ?? topology.name, { kernel: kernel ?? 'host' });
   const stages = plan.stages.map(
     (stage) =>
-      markup`<details class="more"><summary>${stage.title} <span class="muted small">(${count(stage.steps.length, 'step')})</span></summary><pre class="scroll" tabindex="0" role="region" aria-label="Commands: ${stage.title}">${stage.steps.map((step) => stepMarkup(step, plan))}</pre></details>`,
+      markup`<details class="more"><summary>${stage.title} <span class="muted small">(${count(stage.steps.length, 'step')})</span></summary><pre class="scroll" tabindex="0" role="group" aria-label="Commands: ${stage.title}">${stage.steps.map((step) => stepMarkup(step, plan))}</pre></details>`,
   );
   return markup`<div class="panel"><h3>What was run</h3><p class="muted">Every command, in order, with its reason. Each node is a network namespace; steps of different nodes ran side by side.</p>${stages}</div>`;
 }
@@ -59,5 +59,5 @@ export function reproduceSection(judged: Judged, cwd: string): Markup {
   const text = lines.map(
     ([why, command]) => markup`<span class="reason"># ${why}</span>\n<strong>${command}</strong>\n`,
   );
-  return markup`<div class="panel"><h3>Do it again</h3><pre class="scroll" tabindex="0" role="region" aria-label="Commands to do it again">${text}</pre></div>`;
+  return markup`<div class="panel"><h3>Do it again</h3><pre class="scroll" tabindex="0" role="group" aria-label="Commands to do it again">${text}</pre></div>`;
 }

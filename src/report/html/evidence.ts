@@ -30,7 +30,7 @@ export function requestsSection({ evidence }: Judged): Markup {
   const shown = errors
     .slice(0, 5)
     .map((error) => markup`<p class="note">${forTerminal(clip(error, 300))}</p>`);
-  return markup`<div class="panel"><h3>Who answered</h3><p class="muted">${succeeded(evidence)} of ${count(requests.length, 'request')} answered.${took}</p>${shown}<div class="scroll" tabindex="0" role="region" aria-label="Answers by backend"><table><thead><tr><th scope="col">Backend</th><th scope="col" class="number">Answers</th><th scope="col"><span class="muted">share</span></th></tr></thead><tbody>${rows}</tbody></table></div></div>`;
+  return markup`<div class="panel"><h3>Who answered</h3><p class="muted">${succeeded(evidence)} of ${count(requests.length, 'request')} answered.${took}</p>${shown}<div class="scroll" tabindex="0" role="group" aria-label="Answers by backend"><table><thead><tr><th scope="col">Backend</th><th scope="col" class="number">Answers</th><th scope="col"><span class="muted">share</span></th></tr></thead><tbody>${rows}</tbody></table></div></div>`;
 }
 
 /** What each capture point has, and the connections in all of them together. */

@@ -29,7 +29,9 @@ export interface PageOptions {
 export function htmlPage(results: readonly Judged[], { cwd, comparison }: PageOptions): string {
   const [only] = results;
   const isOne = results.length === 1;
-  const title = isOne ? `${nameOf(only!)}: ${only!.topology.title}` : results.map(nameOf).join(', ');
+  const title = isOne
+    ? [nameOf(only!), only!.topology.title].filter((words) => words !== '').join(': ')
+    : results.map(nameOf).join(', ');
   const hash = createHash('sha256').update(STYLE).digest('base64');
   // Nothing is fetched, nothing runs, and no style is taken but this page's own.
   const policy = `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`;
@@ -51,7 +53,7 @@ function manyHead(results: readonly Judged[]): Markup {
 
 function comparisonSection({ head, rows }: Table): Markup {
   const [corner, ...names] = head;
-  return markup`<section aria-labelledby="comparison"><div class="panel"><h2 id="comparison">Side by side</h2><div class="scroll" tabindex="0" role="region" aria-label="Comparison of the labs"><table class="comparison"><thead><tr><td>${corner ?? ''}</td>${names.map((name) => markup`<th scope="col">${name}</th>`)}</tr></thead><tbody>${rows.map(
+  return markup`<section aria-labelledby="comparison"><div class="panel"><h2 id="comparison">Side by side</h2><div class="scroll" tabindex="0" role="group" aria-label="Comparison of the labs"><table class="comparison"><thead><tr><td>${corner ?? ''}</td>${names.map((name) => markup`<th scope="col">${name}</th>`)}</tr></thead><tbody>${rows.map(
     ([title, ...cells]) =>
       markup`<tr><th scope="row">${title ?? ''}</th>${cells.map((cell) => markup`<td>${cell}</td>`)}</tr>`,
   )}</tbody></table></div></div></section>`;
@@ -77,7 +79,7 @@ function labSection(judged: Judged, index: number, isOnly: boolean, cwd: string)
   const ladder = conversation === undefined ? undefined : ladderOf(judged, traffic, conversation);
   const id = `lab-${index + 1}`;
   // Options of commands, such as -g, stay with their hyphens.
-  const title = forTerminal(topology.title).replace(/ -(?=\w)/g, ' \u2011');
+  const title = forTerminal(topology.title || nameOf(judged)).replace(/ -(?=\w)/g, ' \u2011');
   const heading = isOnly ? markup`<h1 id="${id}">${title}</h1>` : markup`<h2 id="${id}">${title}</h2>`;
   const where =
     kernel === undefined

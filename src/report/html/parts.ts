@@ -22,4 +22,4 @@ export function tallyWords(checks: readonly Check[]): string {
 
 /** What may be wider than a telephone: it scrolls, by keyboard too, and the page does not. */
 export const scroll = (label: string, content: Markup) =>
-  markup`<div class="scroll" tabindex="0" role="region" aria-label="${label}">${content}</div>`;
+  markup`<div class="scroll" tabindex="0" role="group" aria-label="${label}">${content}</div>`;

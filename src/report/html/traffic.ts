@@ -70,7 +70,7 @@ function ladderMarkup(ladder: Ladder): Markup {
     ladder.rowsLeft === 0
       ? NONE
       : markup`<p class="muted">${count(ladder.rowsLeft, 'packet')} more of this connection are left out.</p>`;
-  return markup`<figure>${scroll(title, ladderSvg(ladder, { title }))}</figure>${left}<dl class="small">${notes}</dl><details class="more"><summary>The same as text</summary><pre class="scroll" tabindex="0" role="region" aria-label="${title}, as text">${text}</pre></details>`;
+  return markup`<figure>${scroll(title, ladderSvg(ladder, { title }))}</figure>${left}<dl class="small">${notes}</dl><details class="more"><summary>The same as text</summary><pre class="scroll" tabindex="0" role="group" aria-label="${title}, as text">${text}</pre></details>`;
 }
 
 /** One connection packet by packet, and a few others for comparison. */
