@@ -55,7 +55,7 @@ describe('flow', () => {
     const unknown = await here.run(['flow', 'dsr', '--backend', 'be7']);
     expect([unknown.code, unknown.stderr]).toStrictEqual([
       2,
-      'no machine "be7" here; did you mean be1?\nthere are: client, 192.168.11.104, lb, 192.168.11.106, be2, 192.168.11.109, be1, 192.168.11.108\n',
+      'no machine "be7" here; did you mean be2?\nthere are: client, 192.168.11.104, lb, 192.168.11.106, be2, 192.168.11.109, be1, 192.168.11.108\n',
     ]);
     const flag = await here.run(['flow', 'dsr', '--flags', 'sin']);
     expect(flag.code).toBe(2);

@@ -1,7 +1,6 @@
 // Pictures of topologies: whole drawings, and what Graphviz and Mermaid themselves make of them.
 import { execFileSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { asciiPicture } from '../../src/plan/pictures/ascii.ts';
@@ -121,7 +120,7 @@ describe('in a browser', () => {
   beforeAll(async () => {
     [browser, mermaid] = await Promise.all([
       openBrowser(),
-      readFile(createRequire(import.meta.url).resolve('mermaid/dist/mermaid.min.js'), 'utf8'),
+      readFile(new URL(import.meta.resolve('mermaid/dist/mermaid.min.js')), 'utf8'),
     ]);
   });
   afterAll(async () => browser.close());

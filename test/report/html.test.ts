@@ -1,9 +1,9 @@
 // The report, opened in Chromium: nothing wrong on the console, nothing beyond the page's sides, everything within reach of a keyboard,
 // nothing that axe finds, and arrows that join the packets they stand for.
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import axe from 'axe-core';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { methodOf } from '../../src/balancers/index.ts';
@@ -13,8 +13,6 @@ import { judgeRound, summary } from '../../src/verify/index.ts';
 import { recorded, withCaptures } from '../verify/evidence.ts';
 import { openBrowser, openPage, type Viewing } from './browser.ts';
 import { HOSTILE, LONG, result } from './results.ts';
-
-const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 let browser: Browser;
 let folder: string;
@@ -86,7 +84,7 @@ test.each(['light', 'dark'] as const)(
     const labs = await Promise.all(['l7', 'dsr', 'nat-second-leg'].map(judgedLab));
     const { page, close } = await opened('axe', labs, { scheme });
     await page.evaluate(OPEN_ALL);
-    await page.evaluate(AXE);
+    await page.evaluate(axe.source);
     const found = await page.evaluate<{ violations: { id: string; nodes: { html: string }[] }[] }>(
       `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'] })`,
     );

@@ -38,17 +38,18 @@ export function labelOf(packet: Packet, carried: Carried | undefined, isAgain: b
       return ascii(clip(dns === undefined ? `UDP ${udp.payloadLength} B` : `DNS ${dnsWords(dns)}`, LABEL));
     return icmp === undefined || ip === undefined ? 'a packet' : `ICMP ${icmpName(ip, icmp)}`;
   }
-  const flags = Object.entries(tcp.flags)
-    .filter(([name, isSet]) => isSet && name !== 'ece' && name !== 'cwr' && name !== 'psh')
-    .map(([name]) => name.toUpperCase());
-  if (tcp.payloadLength === 0) return (flags.join(' ') || 'no flags') + again;
-  const end = flags
-    .filter((name) => name !== 'ACK')
-    .map((name) => ` ${name}`)
-    .join('');
+  const flags = flagWords(tcp);
+  if (tcp.payloadLength === 0) return (flags || 'no flags') + again;
+  const end = flags.replace(/ ?ACK$/, '').replace(/^(?=.)/, ' ');
   if (carried === undefined) return `${tcp.payloadLength} B${end}${again}`;
   if (!carried.isFirst) return `more, ${tcp.payloadLength} B${end}${again}`;
   return ascii(clip(messageWords(carried.message), LABEL)) + end + again;
+}
+
+/** Those that open, close and confirm: `SYN ACK`, `FIN ACK`. */
+function flagWords({ flags: { syn, fin, rst, urg, ack } }: NonNullable<Packet['tcp']>): string {
+  const words = (syn ? 'SYN ' : '') + (fin ? 'FIN ' : '') + (rst ? 'RST ' : '') + (urg ? 'URG ' : '');
+  return ack ? `${words}ACK` : words.trimEnd();
 }
 
 /** `GET / HTTP/1.1`, `200 OK, 224 B`. */

@@ -82,7 +82,8 @@ export function layOut(ladder: Ladder, words: HopWords, columns: number): Layout
   );
   const room = Math.max(40, columns) - gutter - ladder.rails.length - 1;
   const sum = (numbersOf: readonly number[]) => numbersOf.reduce((total, each) => total + each, 0);
-  const interiors = (length: Layout['length']) => interiorWidths(ladder, words, length);
+  const texts = interiorTexts(ladder);
+  const interiors = (length: Layout['length']) => interiorWidths(ladder, words, texts, length);
   const lengths: Layout['length'][] = ['changes', 'values', 'fields', 'mark'];
   const fitting = lengths.find((length) => sum(comfortable) + sum(interiors(length)) <= room);
   const length = fitting ?? lengths.find((each) => sum(least) + sum(interiors(each)) <= room) ?? 'mark';
@@ -97,8 +98,39 @@ export function layOut(ladder: Ladder, words: HopWords, columns: number): Layout
   return place(ladder, { length, gutter, hasNumbers }, widths, Math.max(40, columns));
 }
 
+/** What is written within machines, each thing once: by gap, rewritings and words. */
+function interiorTexts(ladder: Ladder): (readonly [gap: number, text: Pick<Hop, 'rewrites'> | string])[] {
+  const known = new Map<Hop['rewrites'] | string, Set<number>>();
+  const found: (readonly [number, Pick<Hop, 'rewrites'> | string])[] = [];
+  const note = (gap: number, text: Pick<Hop, 'rewrites'> | string) => {
+    if (gap < 0 || !isInterior(ladder, gap)) return;
+    const key = typeof text === 'string' ? text : text.rewrites;
+    const gaps = known.get(key);
+    if (gaps?.has(gap) === true) return;
+    known.set(key, (gaps ?? new Set()).add(gap));
+    found.push([gap, text]);
+  };
+  for (const { hops, legs, past, isAnew } of ladder.rows) {
+    hops.forEach((hop, index) => {
+      const [a, b] = [legs[index]!.to, legs[index + 1]!.from];
+      if (Math.abs(a - b) === 1) note(Math.min(a, b), hop);
+    });
+    for (const machine of past) {
+      const { rails } = ladder.machines[machine]!;
+      if (rails.length > 1) note(rails[0]!, PAST);
+    }
+    if (isAnew) note(legs[0]!.from - 1, ANEW);
+  }
+  return found;
+}
+
 /** Cells within machines: what stands there and a dash on each side; 0 for gaps between machines. */
-function interiorWidths(ladder: Ladder, words: HopWords, length: Layout['length']): number[] {
+function interiorWidths(
+  ladder: Ladder,
+  words: HopWords,
+  texts: ReturnType<typeof interiorTexts>,
+  length: Layout['length'],
+): number[] {
   const { rails } = ladder;
   const widths = rails.slice(1).map((rail, gap) => {
     if (!isInterior(ladder, gap)) return 0;
@@ -106,21 +138,9 @@ function interiorWidths(ladder: Ladder, words: HopWords, length: Layout['length'
     const names = rails[gap] === rail ? 0 : rails[gap]!.title.length + rail.title.length - 1;
     return Math.max(3, Math.min(names, 9));
   });
-  const need = (gap: number, text: string) => {
-    if (text !== '') widths[gap] = Math.max(widths[gap]!, text.length + FRAME);
-  };
-  for (const { hops, legs, past, isAnew } of ladder.rows) {
-    hops.forEach((hop, index) => {
-      const [a, b] = [legs[index]!.to, legs[index + 1]!.from];
-      if (Math.abs(a - b) === 1 && isInterior(ladder, Math.min(a, b)))
-        need(Math.min(a, b), words.of(hop, length));
-    });
-    for (const machine of past) {
-      const { rails } = ladder.machines[machine]!;
-      if (rails.length > 1) need(rails[0]!, length === 'mark' ? '' : PAST);
-    }
-    const before = legs[0]!.from - 1;
-    if (isAnew && before >= 0 && isInterior(ladder, before)) need(before, length === 'mark' ? '' : ANEW);
+  for (const [gap, text] of texts) {
+    const said = typeof text === 'string' ? (length === 'mark' ? '' : text) : words.of(text, length);
+    if (said !== '') widths[gap] = Math.max(widths[gap]!, said.length + FRAME);
   }
   return widths;
 }

@@ -23,14 +23,12 @@ export class Stations {
   readonly #topology: Topology | undefined;
   readonly #byKey = new Map<string, Station>();
   readonly #ofMac = new Map<string, Station>();
-  /** By address the MACs that it was sent from with the highest TTL: before anybody forwarded it. */
-  readonly #homes: ReadonlyMap<string, ReadonlySet<string>>;
-  readonly #arp = new Map<string, Set<string>>();
-  readonly #sent = new Map<string, Set<string>>();
+  #found: Habits | undefined;
+  readonly #points: readonly Point[];
 
   constructor(points: readonly Point[], topology?: Topology) {
     this.#topology = topology;
-    this.#homes = homesOf(points, this.#arp, this.#sent);
+    this.#points = points;
     for (const node of topology?.nodes ?? [])
       for (const link of node.interfaces) this.#ofMac.set(link.mac, this.#interface(node, link.name));
   }
@@ -62,6 +60,12 @@ export class Stations {
     return found === undefined || name === undefined ? undefined : this.#interface(found, name);
   }
 
+  /** Asked for where the topology does not know a MAC address: it takes a look at every packet. */
+  get #habits(): Habits {
+    this.#found ??= habitsOf(this.#points);
+    return this.#found;
+  }
+
   #interface(node: Node, name: string): Station {
     const key = `${node.name} ${name}`;
     const known = this.#byKey.get(key);
@@ -88,7 +92,7 @@ export class Stations {
   #station(mac: string): Station {
     const known = this.#ofMac.get(mac);
     if (known !== undefined) return known;
-    const own = [...this.#homes].filter(([, macs]) => macs.has(mac)).map(([address]) => address);
+    const own = [...this.#habits.homes].filter(([, macs]) => macs.has(mac)).map(([address]) => address);
     const owners = own.flatMap((address) => this.#owners(address));
     // Captures of another machine's lab have its addresses, and MACs of their own.
     const station =
@@ -100,15 +104,15 @@ export class Stations {
   }
 
   #isSeen(mac: string): boolean {
-    return [...this.#homes.values()].some((macs) => macs.has(mac));
+    return [...this.#habits.homes.values()].some((macs) => macs.has(mac));
   }
 
   #addressesOf(mac: string, own: readonly string[]): readonly string[] {
     if (mac === 'ff:ff:ff:ff:ff:ff') return ['everyone'];
-    const all = [...new Set([...(this.#arp.get(mac) ?? []), ...own])];
+    const all = [...new Set([...(this.#habits.arp.get(mac) ?? []), ...own])];
     // Who never answers is known by what it is sent; a router is sent all kinds of addresses, or those of others.
-    const sent = [...(this.#sent.get(mac) ?? [])];
-    if (all.length === 0) return sent.length === 1 && !this.#homes.has(sent[0]!) ? sent : [mac];
+    const sent = [...(this.#habits.sent.get(mac) ?? [])];
+    if (all.length === 0) return sent.length === 1 && !this.#habits.homes.has(sent[0]!) ? sent : [mac];
     return all.length <= 2 ? all : [all[0]!, `and ${all.length - 1} more`];
   }
 
@@ -134,11 +138,18 @@ export class Stations {
   }
 }
 
-function homesOf(
-  points: readonly Point[],
-  arp: Map<string, Set<string>>,
-  sent: Map<string, Set<string>>,
-): Map<string, Set<string>> {
+/** What MAC addresses are known by. */
+interface Habits {
+  /** By address the MACs that it was sent from with the highest TTL: before anybody forwarded it. */
+  readonly homes: ReadonlyMap<string, ReadonlySet<string>>;
+  /** By MAC the addresses that it says in ARP that it has, and those that it was sent packets for. */
+  readonly arp: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly sent: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+function habitsOf(points: readonly Point[]): Habits {
+  const arp = new Map<string, Set<string>>();
+  const sent = new Map<string, Set<string>>();
   const highest = new Map<string, { ttl: number; macs: Set<string> }>();
   for (const { capture } of points) {
     for (const packet of capture.packets) {
@@ -160,5 +171,5 @@ function homesOf(
       else if (header.ttl === known.ttl) known.macs.add(ethernet.source);
     }
   }
-  return new Map([...highest].map(([address, { macs }]) => [address, macs]));
+  return { homes: new Map([...highest].map(([address, { macs }]) => [address, macs])), arp, sent };
 }
