@@ -7,9 +7,11 @@ import axe from 'axe-core';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { methodOf } from '../../src/balancers/index.ts';
+import { readCapture } from '../../src/pcap/index.ts';
 import { htmlReport } from '../../src/report/html.ts';
 import type { Judged } from '../../src/report/types.ts';
 import { judgeRound, summary } from '../../src/verify/index.ts';
+import { pcap, segment } from '../pcap/build.ts';
 import { recorded, withCaptures } from '../verify/evidence.ts';
 import { openBrowser, openPage, type Viewing } from './browser.ts';
 import { HOSTILE, LONG, result } from './results.ts';
@@ -259,6 +261,23 @@ test('what packets, files and users say stays text', async () => {
     expect(complaints).toStrictEqual([]);
     await close();
   }
+});
+
+test('of 10,000 connections it draws some, lists more, and says what it leaves out', async () => {
+  const judged = await result();
+  const capture = await readCapture(
+    pcap(
+      Array.from({ length: 10_000 }, (_, index) =>
+        segment({ sourcePort: 10_000 + index, flags: 'S', sequence: index }),
+      ),
+    ),
+  );
+  const point = judged.evidence.captures.get('eth0')!;
+  const evidence = { ...judged.evidence, captures: new Map([['eth0', { ...point, capture }]]) };
+  const page = htmlReport([{ ...judged, evidence }], '/work');
+  expect(page).toContain('9995 connections more not drawn here');
+  expect(page).toContain('9950 connections more left out of this list');
+  expect(page.length).toBeLessThan(200_000);
 });
 
 test('without captures, with empty ones and with one missing it says so', async () => {
