@@ -10,6 +10,7 @@ import {
   COUNTS,
   FIN_NUMBER,
   FIRST_TIME,
+  FOUND,
   FROM_HIGH,
   FROM_LOW,
   HANDSHAKE_ACK_NUMBER,
@@ -180,13 +181,12 @@ export class FigureTeller {
 const NOTHING: Partial<Record<AnalysisFlag, number>> = Object.freeze({});
 
 function readAnalysis(words: Int32Array, row: number): Partial<Record<AnalysisFlag, number>> {
-  let analysis: Partial<Record<AnalysisFlag, number>> = NOTHING;
-  for (let index = 0; index < ANALYSIS_FLAGS.length; index++) {
-    const found = words[row + COUNTS + index]!;
-    if (found === 0) continue;
-    if (analysis === NOTHING) analysis = {};
-    analysis[ANALYSIS_FLAGS[index]!] = found;
-  }
+  const found = words[row + FOUND]!;
+  if (found === 0) return NOTHING;
+  const analysis: Partial<Record<AnalysisFlag, number>> = {};
+  ANALYSIS_FLAGS.forEach((flag, index) => {
+    if ((found & (1 << index)) !== 0) analysis[flag] = words[row + COUNTS + index]!;
+  });
   return analysis;
 }
 

@@ -19,6 +19,8 @@ export const MARKS = 12;
 export const COMPLETENESS = 13;
 /** Packet numbers; 0 is none. */
 export const LAST_NUMBER = 14;
+/** Bits of ANALYSIS_FLAGS that were ever found. */
+export const FOUND = 15;
 export const SYN_NUMBER = 28;
 export const SYN_ACK_NUMBER = 29;
 export const HANDSHAKE_ACK_NUMBER = 30;

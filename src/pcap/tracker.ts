@@ -9,6 +9,7 @@ import {
   COMPLETENESS,
   COUNTS,
   FIN_NUMBER,
+  FOUND,
   FROM_HIGH,
   FROM_LOW,
   HANDSHAKE_ACK_NUMBER,
@@ -144,6 +145,7 @@ export class Tracker {
     // Where Wireshark cannot read the header to its end it comes neither to count nor to show what it found.
     if (!frame.isCounted) return life;
     this.found = known;
+    words[row + FOUND]! |= known;
     for (let bits = known; bits !== 0; bits &= bits - 1)
       words[row + COUNTS + 31 - Math.clz32(bits & -bits)]!++;
     count(lives, life, isFromLow, frame);

@@ -18,12 +18,12 @@ const REQUEST = Buffer.from(
 const ANSWER_HEAD = 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 636\r\n\r\n';
 const ANSWER = Buffer.from(`${ANSWER_HEAD}${'y'.repeat(636)}`);
 
-/** What one connection sends: flags, whether from the client, payload. Ten exchanges between handshake and end. */
+/** What one connection sends: flags, whether from the client, payload. Thirty exchanges between handshake and end. */
 const SCRIPT = [
   [0x02, true, 0],
   [0x12, false, 0],
   [0x10, true, 0],
-  ...Array.from({ length: 10 }, () => [
+  ...Array.from({ length: 30 }, () => [
     [0x18, true, REQUEST.length],
     [0x18, false, ANSWER.length],
     [0x10, true, 0],
@@ -49,7 +49,8 @@ async function generate(packets, alive, snapLength, sink) {
   let piece = Buffer.alloc(4 << 20);
   let at = 0;
   for (let index = 0; index < packets; index++) {
-    const slot = index % alive;
+    // Connections open one after the other, so that handshakes, exchanges and ends mix as they do in life.
+    const slot = index % Math.min(alive, 1 + Math.floor(index / SCRIPT.length));
     const [flags, isClient, length] = SCRIPT[step[slot]];
     const [own, peer] = isClient ? [0, 1] : [1, 0];
     if (step[slot] === 0) {
