@@ -44,9 +44,7 @@ export function asciiPicture(topology: Topology): string {
   const all = (side: 'above' | 'below') => boxes.flatMap((box) => box[side]);
   const height = Math.max(...boxes.map(({ lines }) => lines.length));
   const text = [
-    ...tops
-      .toReversed()
-      .flatMap((segment, index) => rail(segment, all('above'), width, index).toReversed()),
+    ...tops.toReversed().flatMap((segment, index) => rail(segment, all('above'), width, index).toReversed()),
     ...labels(all('above'), width),
     edge(boxes, 'above', width),
     ...Array.from({ length: height }, (_, line) => content(boxes, line, width)),
