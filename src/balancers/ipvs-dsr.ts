@@ -1,9 +1,18 @@
 // IPVS with -g: the director sends each frame on to a backend's MAC address. The backend has the VIP on its loopback and answers the
 // client directly: Direct Server Return.
 import { inspection } from '../plan/steps.ts';
-import { iptables, ipvsadm, schedulerModules, TABLE, tableInspection, whenPersistent } from './ipvs.ts';
+import {
+  director,
+  iptables,
+  isDirector,
+  pairClaims,
+  schedulerModules,
+  TABLE,
+  tableInspection,
+  whenPersistent,
+} from './ipvs.ts';
 import { NOTHING, type BalancingMethod } from './types.ts';
-import { forgetNeighbours, isReal, quietVip, vipBeside, whenOnLink, whenSeveral } from './vip.ts';
+import { forgetNeighbours, isReal, quietVip, whenOnLink, whenSeveral } from './vip.ts';
 
 export const ipvsDsr: BalancingMethod = {
   method: 'ipvs-dsr',
@@ -11,9 +20,7 @@ export const ipvsDsr: BalancingMethod = {
   needs: ['ipvsadm', 'iptables', 'sysctl', 'kernel:ipvs'],
   modules: (balancer) => [...schedulerModules(balancer), 'iptable_filter', 'iptable_nat'],
   steps: (node, setting) => {
-    if (node === setting.balancer.node) {
-      return { before: [...vipBeside(setting), ...ipvsadm(setting.balancer, '-g')], services: [] };
-    }
+    if (isDirector(node, setting.balancer)) return director(node, setting, '-g');
     return isReal(node, setting.balancer) ? { before: quietVip(node, setting, 'lo'), services: [] } : NOTHING;
   },
   settle: forgetNeighbours,
@@ -46,22 +53,23 @@ export const ipvsDsr: BalancingMethod = {
     ];
   },
   table: TABLE,
-  claims: (topology) => [
-    'dsr.vip',
-    'dsr.mac',
-    'dsr.source',
-    'dsr.dst',
-    'dsr.return',
-    'dsr.return-source',
-    'dsr.segment',
-    'dsr.loopback',
-    ...whenOnLink(topology, 'dsr.arp'),
-    'dsr.missing',
-    'dsr.one-connection',
-    'dsr.payload',
-    ...whenSeveral(topology, 'dsr.spread'),
-    'dsr.norules',
-    'dsr.table',
-    ...whenPersistent(topology),
-  ],
+  claims: (topology) =>
+    pairClaims(topology) ?? [
+      'dsr.vip',
+      'dsr.mac',
+      'dsr.source',
+      'dsr.dst',
+      'dsr.return',
+      'dsr.return-source',
+      'dsr.segment',
+      'dsr.loopback',
+      ...whenOnLink(topology, 'dsr.arp'),
+      'dsr.missing',
+      'dsr.one-connection',
+      'dsr.payload',
+      ...whenSeveral(topology, 'dsr.spread'),
+      'dsr.norules',
+      'dsr.table',
+      ...whenPersistent(topology),
+    ],
 };

@@ -1,8 +1,8 @@
 // IPVS with -m: the director rewrites the destination address on the way in and the source address on the way out. One TCP connection,
 // the client's, end to end.
-import { ipvsadm, schedulerModules, TABLE, tableInspection, whenPersistent } from './ipvs.ts';
+import { director, isDirector, schedulerModules, TABLE, tableInspection, whenPersistent } from './ipvs.ts';
 import { NOTHING, type BalancingMethod } from './types.ts';
-import { forwarding, vipBeside, whenSeveral } from './vip.ts';
+import { forwarding, whenSeveral } from './vip.ts';
 
 export const ipvsNat: BalancingMethod = {
   method: 'ipvs-nat',
@@ -10,12 +10,7 @@ export const ipvsNat: BalancingMethod = {
   needs: ['ipvsadm', 'sysctl', 'kernel:ipvs'],
   modules: schedulerModules,
   steps: (node, setting) =>
-    node === setting.balancer.node
-      ? {
-          before: [...vipBeside(setting), ...forwarding(setting), ...ipvsadm(setting.balancer, '-m')],
-          services: [],
-        }
-      : NOTHING,
+    isDirector(node, setting.balancer) ? director(node, setting, '-m', forwarding(setting)) : NOTHING,
   inspect: ({ balancer }) => [tableInspection(balancer)],
   table: TABLE,
   claims: (topology) => [

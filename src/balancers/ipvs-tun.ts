@@ -1,9 +1,17 @@
 // IPVS with -i: the director puts each packet into an IP packet of its own (RFC 2003) and sends that to a backend, over any number of
 // routers. The backend takes the inner packet out, finds the VIP on itself, and answers the client directly.
 import { inNode, inspection } from '../plan/steps.ts';
-import { ipvsadm, schedulerModules, TABLE, tableInspection, whenPersistent } from './ipvs.ts';
+import {
+  director,
+  isDirector,
+  pairClaims,
+  schedulerModules,
+  TABLE,
+  tableInspection,
+  whenPersistent,
+} from './ipvs.ts';
 import { NOTHING, type BalancingMethod, type Setting } from './types.ts';
-import { forgetNeighbours, isReal, quietVip, vipBeside, whenOnLink, whenSeveral } from './vip.ts';
+import { forgetNeighbours, isReal, quietVip, whenOnLink, whenSeveral } from './vip.ts';
 
 function backend(node: string, setting: Setting) {
   return [
@@ -23,9 +31,7 @@ export const ipvsTun: BalancingMethod = {
   needs: ['ipvsadm', 'sysctl', 'kernel:ipvs', 'kernel:ipip'],
   modules: (balancer) => [...schedulerModules(balancer), 'ipip'],
   steps: (node, setting) => {
-    if (node === setting.balancer.node) {
-      return { before: [...vipBeside(setting), ...ipvsadm(setting.balancer, '-i')], services: [] };
-    }
+    if (isDirector(node, setting.balancer)) return director(node, setting, '-i');
     return isReal(node, setting.balancer) ? { before: backend(node, setting), services: [] } : NOTHING;
   },
   settle: forgetNeighbours,
@@ -43,19 +49,20 @@ export const ipvsTun: BalancingMethod = {
       ),
   ],
   table: TABLE,
-  claims: (topology) => [
-    'tun.vip',
-    'tun.encapsulation',
-    'tun.source',
-    'tun.dst',
-    'tun.return',
-    'tun.return-source',
-    'tun.one-connection',
-    'tun.payload',
-    ...whenSeveral(topology, 'tun.spread'),
-    'tun.loopback',
-    ...whenOnLink(topology, 'tun.arp'),
-    'tun.table',
-    ...whenPersistent(topology),
-  ],
+  claims: (topology) =>
+    pairClaims(topology) ?? [
+      'tun.vip',
+      'tun.encapsulation',
+      'tun.source',
+      'tun.dst',
+      'tun.return',
+      'tun.return-source',
+      'tun.one-connection',
+      'tun.payload',
+      ...whenSeveral(topology, 'tun.spread'),
+      'tun.loopback',
+      ...whenOnLink(topology, 'tun.arp'),
+      'tun.table',
+      ...whenPersistent(topology),
+    ],
 };

@@ -21,6 +21,17 @@ function block(head: string, body: readonly string[]): string[] {
   return [`${head} {`, ...body.map((line) => `    ${line}`), '}'];
 }
 
+/** When a server is left out for its failures, where the topology says so. */
+function passiveChecks({ nginx: { maxFails, failTimeout } }: Balancer): string {
+  return (
+    (maxFails === undefined ? '' : ` max_fails=${maxFails}`) +
+    (failTimeout === undefined ? '' : ` fail_timeout=${milliseconds(failTimeout)}`)
+  );
+}
+
+/** A time in nginx's words; a bare number is seconds, and only whole ones. */
+const milliseconds = (seconds: number) => `${Math.round(seconds * 1000)}ms`;
+
 /** nginx takes port 80 for granted in HTTP alone. */
 function upstream(name: string, balancer: Balancer, service: VirtualService, stream = false): string[] {
   const scheduler =
@@ -28,7 +39,7 @@ function upstream(name: string, balancer: Balancer, service: VirtualService, str
   const servers = service.backends.map(
     (real) =>
       `server ${real.port === 80 && !stream ? addressPort(real.address) : addressPort(real.address, real.port)}` +
-      `${real.weight === 1 ? '' : ` weight=${real.weight}`}${real.down === true ? ' down' : ''};`,
+      `${real.weight === 1 ? '' : ` weight=${real.weight}`}${passiveChecks(balancer)}${real.down === true ? ' down' : ''};`,
   );
   return block(`upstream ${name}`, [...scheduler, ...servers, ...balancer.nginx.upstreamDirectives]);
 }
@@ -55,6 +66,9 @@ function virtualServer(name: string, balancer: Balancer, service: VirtualService
     `listen ${addressPort(balancer.vip, service.port)};`,
     ...nginx.server,
     ...block('location /', [
+      ...(nginx.connectTimeout === undefined
+        ? []
+        : [`proxy_connect_timeout ${milliseconds(nginx.connectTimeout)};`]),
       `proxy_pass http://${sticky === undefined ? name : '$lblab_target'};`,
       ...(nginx.forwardedFor ? ['proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;'] : []),
       ...(nginx.httpVersion === '1.1' ? ['proxy_http_version 1.1;', 'proxy_set_header Connection "";'] : []),

@@ -15,6 +15,8 @@ export interface Setting {
 export interface NodeSteps {
   readonly before: readonly Step[];
   readonly services: readonly Step[];
+  /** Services that are started when those of all nodes are up. */
+  readonly last?: readonly Step[];
 }
 
 export interface BalancingMethod {

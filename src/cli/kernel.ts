@@ -21,6 +21,7 @@ export function needsOf(topology: Topology): Need[] {
   return [
     ...new Set<Need>([
       ...method,
+      ...(topology.balancer?.health === undefined ? [] : (['keepalived'] as const)),
       ...(shaped ? (['tc', 'kernel:netem'] as const) : []),
       ...servers.map((server) => (server === 'apache' ? 'apache2' : 'nginx')),
     ]),

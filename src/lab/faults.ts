@@ -12,7 +12,7 @@ import { nearest } from '../topology/nearest.ts';
 import type { Interface, Link, Node } from '../topology/types.ts';
 import { contextOf, execute } from './execute.ts';
 import { LabError } from './folders.ts';
-import type { Lab } from './lab.ts';
+import { UP, type Lab } from './lab.ts';
 
 /** What a fault did. */
 export interface FaultDone {
@@ -28,6 +28,24 @@ export interface FaultDone {
 
 const MILLISECOND = 1000;
 
+/** Notes when what changes the lab was begun and when it was done; looking at what is there takes its own time. */
+class Stopwatch {
+  readonly #lab: Lab;
+  began: number | undefined;
+  done: number | undefined;
+
+  constructor(lab: Lab) {
+    this.#lab = lab;
+  }
+
+  async time<T>(work: () => Promise<T>): Promise<T> {
+    this.began ??= await this.#lab.client.clock();
+    const result = await work();
+    this.done = await this.#lab.client.clock();
+    return result;
+  }
+}
+
 /** Runs a program in the lab, for its output. Throws LabError with its own words. */
 async function ask(lab: Lab, netns: string, argv: readonly string[], stdin = ''): Promise<string> {
   const { ended, stdout } = await lab.client.run({ argv, netns, cwd: lab.dir }, stdin, lab.timeout);
@@ -40,7 +58,7 @@ const wordsOf = (ended: Ended) => ended.error ?? (ended.stderr.trim() || `exit c
 /** The services of a node, as the plan has them. */
 function servicesOf(lab: Lab, node: string): ServiceStep[] {
   return lab.plan.stages
-    .filter(({ name }) => name === 'nodes')
+    .filter(({ name }) => UP.includes(name))
     .flatMap(({ steps }) => steps)
     .filter((step): step is ServiceStep => step.kind === 'service' && step.node === node);
 }
@@ -66,7 +84,7 @@ async function ended(lab: Lab): Promise<ReadonlySet<string>> {
   return new Set(services.filter(({ state }) => state === 'ended').map(({ name }) => name));
 }
 
-async function stop(lab: Lab, node: Node, { kind, on }: Fault): Promise<string[]> {
+async function stop(lab: Lab, node: Node, { kind, on }: Fault, watch: Stopwatch): Promise<string[]> {
   const gone = await ended(lab);
   const wanted = named(lab, node, on);
   const running = wanted.filter(({ name }) => !gone.has(name));
@@ -77,16 +95,18 @@ async function stop(lab: Lab, node: Node, { kind, on }: Fault): Promise<string[]
     );
   }
   const signal = kind === 'kill' ? 'SIGKILL' : 'SIGTERM';
-  await Promise.all(
-    running.map(async ({ name }) => {
-      await lab.client.signal(name, signal);
-      await lab.client.wait(name, lab.timeout);
-    }),
+  await watch.time(async () =>
+    Promise.all(
+      running.map(async ({ name }) => {
+        await lab.client.signal(name, signal);
+        await lab.client.wait(name, lab.timeout);
+      }),
+    ),
   );
   return running.map(({ name }) => `${name} ended by ${signal}`);
 }
 
-async function start(lab: Lab, node: Node, on: string | undefined): Promise<string[]> {
+async function start(lab: Lab, node: Node, on: string | undefined, watch: Stopwatch): Promise<string[]> {
   const gone = await ended(lab);
   const wanted = named(lab, node, on);
   const steps = wanted.filter(({ name }) => gone.has(name));
@@ -94,7 +114,7 @@ async function start(lab: Lab, node: Node, on: string | undefined): Promise<stri
     const names = wanted.map(shortName).join(' and ');
     throw new LabError(`${names} of ${node.name} ${wanted.length === 1 ? 'runs' : 'run'}: nothing to start`);
   }
-  await execute(contextOf(lab), [{ name: 'nodes', title: 'Services', steps }]);
+  await watch.time(async () => execute(contextOf(lab), [{ name: 'nodes', title: 'Services', steps }]));
   return steps.map(({ name }) => `${name} started`);
 }
 
@@ -119,7 +139,7 @@ async function isPlugged(lab: Lab, node: Node, link: Interface): Promise<boolean
 }
 
 /** Pulls cables or puts them in. The node's own end stays as it is, so its addresses and routes do too. */
-async function plug(lab: Lab, node: Node, { kind, on }: Fault): Promise<string[]> {
+async function plug(lab: Lab, node: Node, { kind, on }: Fault, watch: Stopwatch): Promise<string[]> {
   const up = kind === 'link-up';
   const wanted = links(node, on);
   const states = await Promise.all(wanted.map(async (link) => isPlugged(lab, node, link)));
@@ -132,7 +152,7 @@ async function plug(lab: Lab, node: Node, { kind, on }: Fault): Promise<string[]
   const lines = changing.map(
     ({ name }) => `link set ${portOf(lab.topology, node.name, name)} ${up ? 'up' : 'down'}\n`,
   );
-  await ask(lab, switchNetns(lab.name), ['ip', '-batch', '-'], lines.join(''));
+  await watch.time(async () => ask(lab, switchNetns(lab.name), ['ip', '-batch', '-'], lines.join('')));
   return changing.map(({ name }) => `the link of ${node.name}'s ${name} is ${up ? 'up' : 'down'}`);
 }
 
@@ -182,7 +202,12 @@ async function shape(lab: Lab, node: Node, link: Interface, wanted: Link): Promi
   throw new LabError(`${argv.join(' ')}: ${wordsOf(end)}`, end.error === undefined ? 1 : 3);
 }
 
-async function impair(lab: Lab, node: Node, { kind, on, amount }: Fault): Promise<string[]> {
+async function impair(
+  lab: Lab,
+  node: Node,
+  { kind, on, amount }: Fault,
+  watch: Stopwatch,
+): Promise<string[]> {
   const wanted = links(node, on);
   const before = await Promise.all(wanted.map(async (link) => impairment(lab, node, link)));
   const after = before.map((link) => ({ ...link, [kind]: amount }));
@@ -194,7 +219,9 @@ async function impair(lab: Lab, node: Node, { kind, on, amount }: Fault): Promis
       `${names} of ${node.name} has ${size} already; lblab fault ${lab.name} ${node.name} clear mends it`,
     );
   }
-  await Promise.all(changing.map(async (link) => shape(lab, node, link, after[wanted.indexOf(link)]!)));
+  await watch.time(async () =>
+    Promise.all(changing.map(async (link) => shape(lab, node, link, after[wanted.indexOf(link)]!))),
+  );
   return changing.map(({ name }) => `${node.name}'s ${name} sends with ${size}`);
 }
 
@@ -224,7 +251,7 @@ async function answerWith(lab: Lab, without: ReadonlySet<string>): Promise<void>
   }
 }
 
-async function publish(lab: Lab, node: Node, { kind, on = '' }: Fault): Promise<string[]> {
+async function publish(lab: Lab, node: Node, { kind, on = '' }: Fault, watch: Stopwatch): Promise<string[]> {
   const { balancer } = lab.topology;
   if (balancer?.dns === undefined || balancer.node !== node.name) {
     throw new LabError(`${node.name} is no DNS server: ${kind} is for the one of method dns`);
@@ -241,45 +268,47 @@ async function publish(lab: Lab, node: Node, { kind, on = '' }: Fault): Promise<
   }
   if (kind === 'withdraw') out.add(on);
   else out.delete(on);
-  await answerWith(lab, out);
+  await watch.time(async () => answerWith(lab, out));
   return [`${node.name} ${kind === 'withdraw' ? 'no longer answers' : 'answers'} with ${on}`];
 }
 
 /** Mends all that is broken on a node. */
-async function clear(lab: Lab, node: Node): Promise<string[]> {
+async function clear(lab: Lab, node: Node, watch: Stopwatch): Promise<string[]> {
   const did: string[] = [];
   const states = await Promise.all(node.interfaces.map(async (link) => isPlugged(lab, node, link)));
-  if (states.includes(false)) did.push(...(await plug(lab, node, { kind: 'link-up' })));
+  if (states.includes(false)) did.push(...(await plug(lab, node, { kind: 'link-up' }, watch)));
   for (const link of node.interfaces) {
     const now = await impairment(lab, node, link);
     const own = link.link ?? {};
     if (same(now, own)) continue;
-    await shape(lab, node, link, own);
+    await watch.time(async () => shape(lab, node, link, own));
     did.push(`${node.name}'s ${link.name} sends as the topology says`);
   }
   const gone = await ended(lab);
   if (servicesOf(lab, node.name).some(({ name }) => gone.has(name)))
-    did.push(...(await start(lab, node, undefined)));
+    did.push(...(await start(lab, node, undefined, watch)));
   if (lab.topology.balancer?.dns !== undefined && lab.topology.balancer.node === node.name) {
     const out = await withdrawn(lab);
     if (out.size > 0) {
-      await answerWith(lab, new Set());
+      await watch.time(async () => answerWith(lab, new Set()));
       did.push(`${node.name} answers with every backend`);
     }
   }
   return did;
 }
 
-async function clearSome(lab: Lab, node: Node): Promise<string[]> {
-  const did = await clear(lab, node);
+async function clearSome(lab: Lab, node: Node, _fault: Fault, watch: Stopwatch): Promise<string[]> {
+  const did = await clear(lab, node, watch);
   if (did.length === 0) throw new LabError(`nothing of ${node.name} is broken`);
   return did;
 }
 
-const WAYS: Readonly<Record<Fault['kind'], (lab: Lab, node: Node, fault: Fault) => Promise<string[]>>> = {
+const WAYS: Readonly<
+  Record<Fault['kind'], (lab: Lab, node: Node, fault: Fault, watch: Stopwatch) => Promise<string[]>>
+> = {
   'stop-service': stop,
   kill: stop,
-  'start-service': async (lab, node, { on }) => start(lab, node, on),
+  'start-service': async (lab, node, { on }, watch) => start(lab, node, on, watch),
   'link-down': plug,
   'link-up': plug,
   delay: impair,
@@ -294,10 +323,16 @@ const WAYS: Readonly<Record<Fault['kind'], (lab: Lab, node: Node, fault: Fault) 
  * where the kernel cannot do it (exit code 3)
  */
 export async function applyFault(lab: Lab, node: Node, fault: Fault): Promise<FaultDone> {
-  const began = await lab.client.clock();
-  const did = await WAYS[fault.kind](lab, node, fault);
-  const done = await lab.client.clock();
-  return { node: node.name, fault: faultWords(fault), began: began / 1000, done: done / 1000, did };
+  const watch = new Stopwatch(lab);
+  const did = await WAYS[fault.kind](lab, node, fault, watch);
+  const seconds = (time: number | undefined) => (time ?? NaN) / MILLISECOND;
+  return {
+    node: node.name,
+    fault: faultWords(fault),
+    began: seconds(watch.began),
+    done: seconds(watch.done),
+    did,
+  };
 }
 
 /** Mends what is broken on nodes, and says what that was. */
@@ -305,7 +340,7 @@ export async function mend(lab: Lab, nodes: Iterable<string>): Promise<string[]>
   const did: string[] = [];
   for (const name of new Set(nodes)) {
     const node = lab.topology.nodes.find((each) => each.name === name)!;
-    did.push(...(await clear(lab, node)));
+    did.push(...(await clear(lab, node, new Stopwatch(lab))));
   }
   return did;
 }

@@ -73,7 +73,7 @@ export interface Lab {
 }
 
 /** Stages that bring a lab up; the others belong to a round of captures. */
-export const UP: readonly Stage['name'][] = ['sandbox', 'wire', 'nodes'];
+export const UP: readonly Stage['name'][] = ['sandbox', 'wire', 'nodes', 'directors'];
 
 export function stagesOf(plan: Plan, names: readonly Stage['name'][]): Stage[] {
   return plan.stages.filter((stage) => names.includes(stage.name));

@@ -38,6 +38,8 @@ const saved = z.looseObject({
       ),
       nginx: z.looseObject({}),
       dns: z.looseObject({ name: z.string(), ttl: z.number() }).optional(),
+      health: z.looseObject({ path: z.string() }).optional(),
+      pair: z.looseObject({ node: z.string(), advert: z.number() }).optional(),
     })
     .optional(),
   captures: z.array(z.looseObject({ name, node: name, interface: name, filter: z.string() })),

@@ -233,6 +233,17 @@ export function buildPlan(topology: Topology, lab: string, options?: PlanOptions
         steps: topology.nodes.flatMap((node) => nodeSteps(topology, node, lab, kernel)),
       },
       {
+        name: 'directors',
+        title: 'Programs that ask others whether they live',
+        steps:
+          balancer === undefined
+            ? []
+            : topology.nodes.flatMap(
+                ({ name }) =>
+                  methodOf(balancer.method).steps(name, { topology, balancer, kernel }).last ?? [],
+              ),
+      },
+      {
         name: 'settle',
         title: 'A clean start',
         steps:

@@ -22,6 +22,9 @@ function apacheConf(node: string, httpd: Httpd): string {
     'ServerLimit 2',
     'ThreadsPerChild 16',
     'MaxRequestWorkers 32',
+    // A client that keeps its connection ends it by itself.
+    'KeepAliveTimeout 60',
+    'MaxKeepAliveRequests 0',
     'DocumentRoot html',
     'FallbackResource /index.html',
     // The peer's address and port, so that a line can be matched with a connection.

@@ -1,6 +1,7 @@
 // The clients' requests as steps: one curl a client where they come one after the other to an address, else our own program, which keeps
 // a rate and looks names up in the way that the topology asks for.
 import { fileURLToPath } from 'node:url';
+import { faultWords } from '../topology/faults.ts';
 import type { Lookup, Topology, Traffic } from '../topology/types.ts';
 import { command } from './steps.ts';
 import type { CommandStep, Stage, Step } from './types.ts';
@@ -25,6 +26,8 @@ export interface Orders {
   readonly concurrency: number;
   readonly rate?: number;
   readonly lookup?: Lookup;
+  /** All requests over one connection, for as long as that lasts. */
+  readonly reuse?: true;
   /** With a rate: requests begin at random moments, as many as the rate says, so that clients are not in step. */
   readonly seed?: number;
   /** Sent from the request of this number on. */
@@ -108,6 +111,7 @@ function orders(
     concurrency: options.concurrency,
     ...(options.rate !== undefined && { rate: options.rate }),
     ...(lookup !== undefined && { lookup }),
+    ...(traffic.reuse?.includes(client) === true && { reuse: true as const }),
     ...(!options.isSteady && { seed: seedOf(client) }),
     ...(cookie !== undefined && { cookie }),
   };
@@ -147,7 +151,8 @@ export function trafficStage(topology: Topology, options: Partial<TrafficOptions
     const count = counts[index]!;
     if (count === 0) return [];
     const lane = traffic.order === 'in-turn' ? { lane: 'traffic' } : {};
-    const isOurs = rate !== undefined || traffic.lookup !== undefined;
+    const isOurs =
+      rate !== undefined || traffic.lookup !== undefined || traffic.reuse?.includes(client) === true;
     const file = `requests/${client}.${isOurs ? 'json' : 'curl'}`;
     // Turning answers would otherwise fall to clients by parity.
     const isSteady = index === 0 || traffic.order === 'in-turn';
@@ -161,7 +166,7 @@ export function trafficStage(topology: Topology, options: Partial<TrafficOptions
         content: isOurs
           ? `${JSON.stringify(orders(topology, client, count, { concurrency, rate, isSteady }), null, 1)}\n`
           : curlConfig(topology, client, count, concurrency),
-        reason: `${count} requests, each on a connection of its own`,
+        reason: `${count} requests, ${traffic.reuse?.includes(client) === true ? 'all on one connection' : 'each on a connection of its own'}`,
         ...lane,
       },
       command(
@@ -178,5 +183,12 @@ export function trafficStage(topology: Topology, options: Partial<TrafficOptions
       ),
     ];
   });
-  return { name: 'traffic', title: 'Requests', steps };
+  return { name: 'traffic', title: `Requests${meanwhile(topology)}`, steps };
+}
+
+/** The faults that come while requests go on, in words. */
+function meanwhile({ faults = [] }: Topology): string {
+  if (faults.length === 0) return '';
+  const each = faults.map((fault) => `at ${fault.at} s ${fault.node} ${faultWords(fault)}`);
+  return `; meanwhile ${each.join(', ')}`;
 }

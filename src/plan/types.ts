@@ -52,7 +52,7 @@ export type Step = CommandStep | FileStep | ServiceStep;
 
 /** Steps of a stage run side by side in lanes; within a lane they keep their order. A stage ends before the next begins. */
 export interface Stage {
-  readonly name: 'sandbox' | 'wire' | 'nodes' | 'settle' | 'capture' | 'traffic' | 'inspect';
+  readonly name: 'sandbox' | 'wire' | 'nodes' | 'directors' | 'settle' | 'capture' | 'traffic' | 'inspect';
   readonly title: string;
   readonly steps: readonly Step[];
 }

@@ -35,6 +35,12 @@ export const NEEDS = {
   apache2: { title: 'apache2', program: 'apache2', package: 'apache2-bin', version: ['-v'] },
   ipvsadm: { title: 'ipvsadm', program: 'ipvsadm', package: 'ipvsadm', version: ['--version'] },
   iptables: { title: 'iptables', program: 'iptables', package: 'iptables', version: ['--version'] },
+  keepalived: {
+    title: 'keepalived',
+    program: 'keepalived',
+    package: 'keepalived',
+    version: ['--version'],
+  },
   ping: { title: 'ping', program: 'ping', package: 'iputils-ping', version: ['-V'] },
   nft: { title: 'nft', program: 'nft', package: 'nftables', version: ['--version'] },
   'user-mode-linux': {

@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
+import { Agent, request as httpRequest } from 'node:http';
 import { isIP } from 'node:net';
 import type { Orders } from '../plan/traffic.ts';
 
@@ -46,6 +46,8 @@ const orders = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as Orders;
 const url = new URL(orders.url);
 const host = url.hostname.replace(/^\[|\]$/g, '');
 const port = Number(url.port || 80);
+/** One connection for all requests; those that come meanwhile wait for it. */
+const kept = orders.reuse === true ? new Agent({ keepAlive: true, maxSockets: 1 }) : undefined;
 const now = () => performance.timeOrigin + performance.now();
 const firstLine = (body: string) => body.slice(0, 64).split('\n')[0]!.trim();
 
@@ -71,13 +73,13 @@ async function bySocket(number: number): Promise<Outcome> {
       host,
       port,
       path: url.pathname + url.search,
-      agent: false,
+      agent: kept ?? false,
       setHost: false,
       headers: [
         ['Host', url.host],
         ['User-Agent', 'lblab'],
         ['Accept', '*/*'],
-        ['Connection', 'close'],
+        ['Connection', orders.reuse === true ? 'keep-alive' : 'close'],
         ...headers(number),
       ].flat(),
     });
@@ -86,6 +88,8 @@ async function bySocket(number: number): Promise<Outcome> {
       asked.destroy();
     }, orders.timeout * 1000);
     asked.on('socket', (socket) => {
+      // A connection that is kept is there already.
+      if (!socket.connecting) localPort = socket.localPort ?? 0;
       socket.once('connect', () => (localPort = socket.localPort ?? 0));
     });
     asked.on('response', (response) => {
@@ -144,19 +148,19 @@ async function byCurl(number: number, address?: string): Promise<Outcome> {
 }
 
 const resolver = new Resolver({ timeout: 1000, tries: 2 });
-let kept: { readonly address: string; readonly until: number } | undefined;
+let remembered: { readonly address: string; readonly until: number } | undefined;
 let underWay: Promise<string> | undefined;
 
 /** The first address of a fresh answer, kept for as long as its TTL says (RFC 1035 section 3.2.1). */
 async function ask(): Promise<string> {
   const answer = (await resolver.resolve4(host, { ttl: true }))[0]!;
-  kept = { address: answer.address, until: now() + answer.ttl * 1000 };
+  remembered = { address: answer.address, until: now() + answer.ttl * 1000 };
   return answer.address;
 }
 
 async function addressFor(): Promise<string> {
   if (orders.lookup === 'asking') return ask();
-  if (kept !== undefined && now() < kept.until) return kept.address;
+  if (remembered !== undefined && now() < remembered.until) return remembered.address;
   underWay ??= ask().finally(() => (underWay = undefined));
   return underWay;
 }
@@ -232,3 +236,4 @@ if (process.env['LBLAB_WAIT'] !== undefined) {
   clearInterval(alive);
 }
 await (orders.rate === undefined ? inTurn() : atRate(orders.rate));
+kept?.destroy();

@@ -10,8 +10,10 @@ import type { Declared, DeclaredBalancer } from './schema.ts';
 import type {
   Balancer,
   DnsOptions,
+  HealthCheck,
   Method,
   NginxOptions,
+  Pair,
   Real,
   Role,
   Sabotage,
@@ -51,7 +53,9 @@ export function balancerNode(
     }
     return found === undefined ? undefined : balancer.node;
   }
-  const all = [...nodes].filter(([, node]) => node.role === wanted).map(([name]) => name);
+  const all = [...nodes]
+    .filter(([name, node]) => node.role === wanted && name !== balancer.pair?.node)
+    .map(([name]) => name);
   if (all.length === 1) return all[0];
   return all.length === 0
     ? context.absent(path, `no node has role ${wanted}`, `give one role: ${wanted}`, true)
@@ -68,7 +72,7 @@ export function resolveBalancer(
   balancer: DeclaredBalancer,
   node: string,
   machines: Machines,
-  conf: string | undefined,
+  { conf, keepalivedConf }: { readonly conf?: string; readonly keepalivedConf?: string },
   context: Context,
 ): Balancer | undefined {
   const path: Path = ['balancer'];
@@ -120,8 +124,99 @@ export function resolveBalancer(
     services,
     nginx: nginxOptions(balancer, conf),
     ...(method === 'dns' && { dns: dnsOptions(balancer) }),
+    ...resolveHealth(balancer, services, keepalivedConf, context),
+    ...resolvePair(balancer, node, machines, context),
     sabotage: balancer.sabotage,
   };
+}
+
+/** Methods whose table keepalived can keep, and those whose VIP can move without the backends' taking note. */
+const KEPT: readonly Method[] = ['ipvs-nat', 'ipvs-dsr', 'ipvs-tun'];
+const MOVING: readonly Method[] = ['ipvs-dsr', 'ipvs-tun'];
+
+const HEALTH = { every: '2s', timeout: '1s', retries: 1, 'retry-after': '1s', path: '/health' };
+
+function resolveHealth(
+  { method, health, pair }: DeclaredBalancer,
+  services: readonly VirtualService[],
+  conf: string | undefined,
+  context: Context,
+): { readonly health?: HealthCheck } {
+  if ((health === undefined || health === false) && pair === undefined) return {};
+  if (health !== undefined && health !== false && !KEPT.includes(method)) {
+    const instead =
+      method === 'nginx' || method === 'nginx-stream'
+        ? 'nginx has checks of its own: nginx: {max-fails: 1, fail-timeout: 5s}'
+        : `it is for ${KEPT.join(', ')}`;
+    context.report(['balancer', 'health'], `health checks with method ${method}`, instead, true);
+  }
+  const udp = services.find(({ protocol }) => protocol === 'udp');
+  if (udp !== undefined) {
+    context.report(
+      ['balancer', 'health'],
+      `health checks ask in HTTP, and udp/${udp.port} has none`,
+      'remove one of them',
+      true,
+    );
+  }
+  const written = typeof health === 'object' ? health : HEALTH;
+  const seconds = (text: string) => milliseconds(text) / 1000;
+  return {
+    health: {
+      every: seconds(written.every),
+      timeout: seconds(written.timeout),
+      retries: written.retries,
+      retryAfter: seconds(written['retry-after']),
+      path: written.path,
+      ...(conf !== undefined && { conf }),
+    },
+  };
+}
+
+function resolvePair(
+  { method, pair, vip }: DeclaredBalancer,
+  node: string,
+  { declared, roles, plugs }: Machines,
+  context: Context,
+): { readonly pair?: Pair } {
+  if (pair === undefined) return {};
+  const path: Path = ['balancer', 'pair'];
+  if (!MOVING.includes(method)) {
+    context.report(path, `a pair of directors with method ${method}`, `it is for ${MOVING.join(', ')}`, true);
+  }
+  const nodes = new Map(Object.entries(declared));
+  if (context.find(nodes, pair.node, [...path, 'node'], 'node', ['nodes']) === undefined) return {};
+  const role = roles.get(pair.node);
+  if (pair.node === node)
+    context.report([...path, 'node'], `${node} is the first director itself`, 'name another node');
+  else if (role !== 'balancer') {
+    context.report([...path, 'node'], `${pair.node} has role ${role}`, 'give it role balancer');
+  } else {
+    const segments = new Set((plugs.get(node) ?? []).map(({ segment }) => segment));
+    const isBeside = (plugs.get(pair.node) ?? []).some(({ segment }) => segments.has(segment));
+    if (!isBeside)
+      context.follows(
+        [...path, 'node'],
+        `${node} and ${pair.node} share no segment, so they cannot hear each other`,
+        `plug ${pair.node} into ${[...segments].join(' or ')}`,
+      );
+  }
+  if (vip !== undefined && vip.includes(':')) {
+    context.report(
+      ['balancer', 'vip'],
+      `a pair of directors moves an IPv4 VIP (got ${show(vip)})`,
+      'write an IPv4 address',
+    );
+  }
+  const advert = milliseconds(pair.advert) / 1000;
+  if (advert < 0.1 || advert > 40) {
+    context.report(
+      [...path, 'advert'],
+      `VRRP advertises every 100ms to 40s (got ${pair.advert})`,
+      'for example 1s',
+    );
+  }
+  return { pair: { node: pair.node, advert, sync: pair.sync } };
 }
 
 /** What clients look up and for how long, where nothing is said of it. */
@@ -408,6 +503,11 @@ function nginxOptions({ nginx }: DeclaredBalancer, conf: string | undefined): Ng
     upstream: nginx?.upstream ?? 'myapp1',
     forwardedFor: nginx?.['forwarded-for'] ?? true,
     httpVersion: version === '1.1' || version === 1.1 ? '1.1' : '1.0',
+    ...(nginx?.['max-fails'] !== undefined && { maxFails: nginx['max-fails'] }),
+    ...(nginx?.['fail-timeout'] !== undefined && { failTimeout: milliseconds(nginx['fail-timeout']) / 1000 }),
+    ...(nginx?.['connect-timeout'] !== undefined && {
+      connectTimeout: milliseconds(nginx['connect-timeout']) / 1000,
+    }),
     ...(nginx?.['sticky-cookie'] === undefined ? {} : { stickyCookie: nginx['sticky-cookie'] }),
     http: nginx?.http ?? [],
     upstreamDirectives: nginx?.['upstream-directives'] ?? [],

@@ -39,10 +39,16 @@ export function resolve(declared: Declared, around: Surroundings, context: Conte
   const confPath = declared.balancer?.nginx?.conf;
   const conf =
     confPath === undefined ? undefined : readText(confPath, ['balancer', 'nginx', 'conf'], around, context);
+  const health = declared.balancer?.health;
+  const keepalivedPath = typeof health === 'object' ? health.conf : undefined;
+  const keepalivedConf =
+    keepalivedPath === undefined
+      ? undefined
+      : readText(keepalivedPath, ['balancer', 'health', 'conf'], around, context);
   const balancer =
     declared.balancer === undefined || director === undefined
       ? undefined
-      : resolveBalancer(declared.balancer, director, machines, conf, context);
+      : resolveBalancer(declared.balancer, director, machines, { conf, keepalivedConf }, context);
 
   const extra = new Map(balancer === undefined ? [] : [[balancer.vip, balancer.node]]);
   const nodes = Object.entries(declared.nodes).map(([name, node]) =>

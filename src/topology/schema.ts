@@ -258,6 +258,18 @@ const nginx = mapping({
     })
     .optional()
     .describe('A cookie whose value is the backend that the client stays on.'),
+  'max-fails': z
+    .int()
+    .min(0)
+    .max(1000)
+    .optional()
+    .describe("Failures after which a server is left out. nginx's own default: 1."),
+  'fail-timeout': duration('10s')
+    .optional()
+    .describe("For how long it is left out, and within which failures count. nginx's own default: 10s."),
+  'connect-timeout': duration('1s')
+    .optional()
+    .describe("How long a connection to a server may take. nginx's own default: 60s."),
   http: directives.default([]).describe('More directives for the http block.'),
   'upstream-directives': directives.default([]).describe('More directives for the upstream block.'),
   server: directives.default([]).describe('More directives for the server block.'),
@@ -281,6 +293,31 @@ const dns = mapping({
   ttl: like(/^(0|[1-9][0-9]{0,5})[sm]$/, 'a TTL is in whole seconds or minutes', 'for example 30s')
     .default('30s')
     .describe('How long an answer may be kept.'),
+});
+
+const health = mapping({
+  every: duration('2s').default('2s').describe("From one check's end to the next (delay_loop)."),
+  timeout: duration('1s').default('1s').describe('How long a connection may take (connect_timeout).'),
+  retries: z
+    .int()
+    .min(0)
+    .max(100)
+    .default(1)
+    .describe('Further attempts before a server counts as dead (retry).'),
+  'retry-after': duration('1s').default('1s').describe('Time between attempts (delay_before_retry).'),
+  path: z
+    .string()
+    .max(256)
+    .regex(/^\/[!-~]*$/, { error: what('a path begins with "/" and has no blanks', 'for example /health') })
+    .default('/health')
+    .describe('What is asked for.'),
+  conf: line(1024).optional().describe('Your own keepalived.conf, instead of the one that lblab writes.'),
+});
+
+const pair = mapping({
+  node: line(64).describe('The second director.'),
+  advert: duration('1s').default('1s').describe('Time between advertisements (advert_int).'),
+  sync: z.boolean().default(true).describe('Whether the first director tells the second of its connections.'),
 });
 
 const balancer = mapping({
@@ -312,6 +349,13 @@ const balancer = mapping({
     .describe('Several virtual services. What one leaves out is taken from the balancer.'),
   nginx: nginx.optional(),
   dns: dns.optional().describe('For method dns.'),
+  health: z
+    .union([z.boolean(), health])
+    .optional()
+    .describe('IPVS only: keepalived asks each real server over HTTP, and keeps the table by the answers.'),
+  pair: pair
+    .optional()
+    .describe('ipvs-dsr and ipvs-tun: a second director takes the VIP over when the first is silent (VRRP).'),
   unchecked: z
     .boolean()
     .default(false)
@@ -354,6 +398,12 @@ const traffic = mapping({
     .enum(['together', 'in-turn'])
     .default('together')
     .describe('Whether several clients send side by side or one after the other.'),
+  reuse: z
+    .union([z.boolean(), oneOrMore(line(64))])
+    .default(false)
+    .describe(
+      'Whether requests go over one connection for as long as it lasts: for all clients, or for those listed.',
+    ),
   lookup: z
     .union([z.enum(LOOKUPS), z.record(z.string(), z.enum(LOOKUPS))])
     .optional()

@@ -130,6 +130,11 @@ export interface NginxOptions {
   readonly httpVersion: '1.0' | '1.1';
   /** A cookie whose value names the backend that a client stays on. */
   readonly stickyCookie?: string;
+  /** Failures within `failTimeout` seconds after which a server is left out for as long (ngx_http_upstream_module). */
+  readonly maxFails?: number;
+  readonly failTimeout?: number;
+  /** Seconds that a connection to a server may take. */
+  readonly connectTimeout?: number;
   /** Extra directives for the `http`, `upstream`, `server` and `location` blocks, each ending as nginx wants it. */
   readonly http: readonly string[];
   readonly upstreamDirectives: readonly string[];
@@ -145,6 +150,31 @@ export interface DnsOptions {
   readonly name: string;
   /** Seconds that an answer may be kept (RFC 1035 section 3.2.1). */
   readonly ttl: number;
+}
+
+/** How keepalived asks whether a real server lives, as keepalived.conf(5) names it. Times in seconds. */
+export interface HealthCheck {
+  /** From the end of one check to the next: delay_loop. */
+  readonly every: number;
+  /** That a connection may take: connect_timeout. */
+  readonly timeout: number;
+  /** Further attempts before the server counts as dead: retry. */
+  readonly retries: number;
+  /** Between attempts: delay_before_retry. */
+  readonly retryAfter: number;
+  /** What is asked for; no client asks for it. */
+  readonly path: string;
+  /** The user's whole keepalived.conf instead of ours. */
+  readonly conf?: string;
+}
+
+/** A second director that takes the VIP over when the first is silent (VRRP). */
+export interface Pair {
+  readonly node: string;
+  /** Seconds between advertisements. */
+  readonly advert: number;
+  /** Whether the first tells the second of its connections. */
+  readonly sync: boolean;
 }
 
 /** A fault that tests build into a lab on purpose, so that a claim has something to fail on. */
@@ -166,6 +196,9 @@ export interface Balancer {
   readonly nginx: NginxOptions;
   /** Method dns only. */
   readonly dns?: DnsOptions;
+  /** IPVS only: keepalived keeps the table, in place of ipvsadm. */
+  readonly health?: HealthCheck;
+  readonly pair?: Pair;
   readonly sabotage: readonly Sabotage[];
 }
 
@@ -196,6 +229,8 @@ export interface Traffic {
   readonly rate?: number;
   /** Whether the clients send side by side (when left out), or one after the other in their order. */
   readonly order?: 'in-turn';
+  /** Clients that send all their requests over one connection, for as long as that lasts. */
+  readonly reuse?: readonly string[];
   /** By client, where the URL has a name. */
   readonly lookup?: Readonly<Record<string, Lookup>>;
   /** Seconds that one request may take. */

@@ -163,6 +163,27 @@ export function resolveTraffic(
       true,
     );
   }
+  if (balancer?.health !== undefined && parsed?.pathname === balancer.health.path) {
+    context.report(
+      at,
+      `health checks ask for ${parsed.pathname} too, so the two could not be told apart`,
+      'let one ask for something else',
+    );
+  }
+  const reuse = traffic.reuse === true ? clients : traffic.reuse === false ? [] : [traffic.reuse].flat();
+  for (const [index, name] of reuse.entries()) {
+    if (typeof traffic.reuse === 'boolean' || clients.includes(name)) continue;
+    const where = typeof traffic.reuse === 'string' ? [...path, 'reuse'] : [...path, 'reuse', index];
+    context.find(new Map(clients.map((each) => [each, each])), name, where, 'client', ['traffic', 'clients']);
+  }
+  if (reuse.length > 0 && isNamed) {
+    context.report(
+      [...path, 'reuse'],
+      'reuse with a name in the URL',
+      'each request is a curl of its own there: remove it',
+      true,
+    );
+  }
   const rate = traffic.rate === undefined ? undefined : Number(traffic.rate.slice(0, -2));
   if (rate === undefined && traffic.for !== undefined) {
     context.absent([...path, 'for'], 'for without a rate', 'write rate: 50/s, or requests: 100', true);
@@ -186,6 +207,7 @@ export function resolveTraffic(
     concurrency: traffic.concurrency,
     ...(rate !== undefined && { rate }),
     ...(traffic.order === 'in-turn' && { order: traffic.order }),
+    ...(reuse.length > 0 && { reuse }),
     ...(lookup !== undefined && { lookup }),
     timeout: milliseconds(traffic.timeout) / 1000,
     headers: Object.entries(traffic.headers).map(([name, value]) => [name, String(value)] as const),

@@ -24,7 +24,17 @@ interface Account {
  * Each request that got as far as a port has its connection. One that did not may have left a SYN or none; a name with several addresses
  * may leave several, so connections that nobody answered are not held against the clients.
  */
-function compareConnections(requests: readonly RequestRecord[], sightings: readonly Sighting[]): string[] {
+function compareConnections(
+  all: readonly RequestRecord[],
+  sightings: readonly Sighting[],
+  reusing: ReadonlySet<string>,
+): string[] {
+  const requests = all.filter(
+    ({ client, localPort }, index) =>
+      !reusing.has(client) ||
+      localPort === 0 ||
+      all.findIndex((other) => other.client === client && other.localPort === localPort) === index,
+  );
   const disagreements: string[] = [];
   const clients = new Set([...requests.map(({ client }) => client), ...sightings.map(({ node }) => node)]);
   for (const client of clients) {
@@ -91,10 +101,19 @@ function compareLogs(
   return disagreements;
 }
 
+/** The access logs without the lines of health checks, which no client has sent. */
+function withoutChecks({ topology, accessLogs }: Evidence): Evidence['accessLogs'] {
+  const path = topology.balancer?.health?.path;
+  if (path === undefined || accessLogs === undefined) return accessLogs;
+  return new Map(
+    [...accessLogs].map(([node, lines]) => [node, lines.filter((line) => !line.includes(`"GET ${path} `))]),
+  );
+}
+
 function settle(evidence: Evidence, requests: readonly RequestRecord[]): Account {
   const seen = observe(evidence);
   const sightings = seen.opened('client');
-  const logs = evidence.accessLogs;
+  const logs = withoutChecks(evidence);
   const backends = seen.roles.backends.map(({ node }) => node);
   const complete = logs !== undefined && backends.every((node) => logs.has(node));
   const lines = logs && [...logs.values()].reduce((sum, own) => sum + own.length, 0);
@@ -104,7 +123,7 @@ function settle(evidence: Evidence, requests: readonly RequestRecord[]): Account
       `${count(requests.length, 'request')}, ${answered} answered; ${count(sightings.length, 'connection')} at the clients; ` +
       (lines === undefined ? 'no access logs' : `${count(lines, 'line')} in the access logs`),
     disagreements: [
-      ...compareConnections(requests, sightings),
+      ...compareConnections(requests, sightings, new Set(evidence.topology.traffic?.reuse)),
       ...(logs === undefined ? [] : compareLogs(requests, logs, complete)),
     ],
     evidence: cite(sightings.map(({ syn }) => syn)),

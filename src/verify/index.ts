@@ -7,13 +7,21 @@ import { fullnatClaims } from './claims/fullnat.ts';
 import { l4Claims } from './claims/l4.ts';
 import { l7Claims } from './claims/l7.ts';
 import { natClaims } from './claims/nat.ts';
+import { pairClaims } from './claims/pair.ts';
 import { tunClaims } from './claims/tun.ts';
 import type { Check, Claim, Evidence, Status, Verdict } from './types.ts';
 
 const CLAIMS: ReadonlyMap<string, Claim> = new Map(
-  [...l7Claims, ...natClaims, ...fullnatClaims, ...dsrClaims, ...tunClaims, ...l4Claims, ...dnsrrClaims].map(
-    (claim) => [claim.id, claim],
-  ),
+  [
+    ...l7Claims,
+    ...natClaims,
+    ...fullnatClaims,
+    ...dsrClaims,
+    ...tunClaims,
+    ...l4Claims,
+    ...dnsrrClaims,
+    ...pairClaims,
+  ].map((claim) => [claim.id, claim]),
 );
 
 /** Every claim, in the order of the methods they are about. */

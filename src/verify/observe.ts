@@ -92,6 +92,8 @@ function servicePackets(point: CapturedPoint, roles: Roles): SeenPacket[] {
   return point.capture.packets.flatMap((packet) => {
     if (!isTcp(packet)) return [];
     const { tcp, ip } = packet;
+    // Health checks are the director's own business.
+    if (roles.checkers.has(ip.source) || roles.checkers.has(ip.destination)) return [];
     const to = roles.ports.has(tcp.destinationPort);
     const from = roles.ports.has(tcp.sourcePort);
     if (!to && !from) return [];

@@ -28,6 +28,8 @@ export interface Roles {
   readonly balancer: Node | undefined;
   readonly balancerAddresses: ReadonlySet<string>;
   readonly balancerMacs: ReadonlySet<string>;
+  /** Addresses that ask backends whether they live, and for nothing else: IPVS itself sends nothing in its own name. */
+  readonly checkers: ReadonlySet<string>;
   /** In the order of the virtual service. */
   readonly backends: readonly BackendRole[];
   /** Where the balancer sends to. */
@@ -110,6 +112,13 @@ function backendRoles(topology: Topology): BackendRole[] {
   });
 }
 
+function checkersOf({ balancer, nodes }: Topology): ReadonlySet<string> {
+  if (balancer?.health === undefined) return new Set();
+  const directors = nodes.filter(({ name }) => name === balancer.node || name === balancer.pair?.node);
+  const own = union(directors.map(interfaceAddresses));
+  return new Set([...own].filter((address) => address !== balancer.vip));
+}
+
 export function rolesOf(topology: Topology): Roles {
   const { balancer } = topology;
   const director = topology.nodes.find((node) => node.name === balancer?.node);
@@ -140,6 +149,7 @@ export function rolesOf(topology: Topology): Roles {
       ...(vip === undefined ? [] : [vip]),
     ]),
     balancerMacs: new Set(links.map(({ mac }) => mac)),
+    checkers: checkersOf(topology),
     backends,
     backendAddresses: union(backends.map(({ addresses }) => addresses)),
     outside: named(

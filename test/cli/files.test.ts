@@ -142,7 +142,7 @@ describe('completion', () => {
     expect(await complete('plan', '--f')).toEqual(['--format']);
     expect(await complete('plan', '--format', '')).toEqual(['text', 'json', 'sh', 'ascii', 'mermaid', 'dot']);
     expect(await complete('--kernel', 'u')).toEqual(['uml']);
-    expect(await complete('up', 'dsr')).toEqual(['dsr', 'dsr-article', 'dsr-persistent']);
+    expect(await complete('up', 'dsr')).toEqual(['dsr', 'dsr-article', 'dsr-persistent', 'dsr-keepalived']);
     expect(await complete('up', './')).toEqual([':files']);
     expect(await complete('completion', '')).toEqual(['bash', 'zsh', 'fish']);
     expect(await complete('nonsense', '')).toEqual([]);
@@ -186,7 +186,7 @@ describe('completion', () => {
     expect(stdout.split('\n')).toEqual([
       'topologies',
       'text json sh ascii mermaid dot',
-      'dsr dsr-article dsr-persistent',
+      'dsr dsr-article dsr-persistent dsr-keepalived',
       './completion.bash',
       '',
     ]);

@@ -65,8 +65,12 @@ const TWINS: readonly (readonly [claim: string, holds: readonly string[], fails:
   ['dnsrr.rotates', ['dnsrr', 'dnsrr-asking'], ['dnsrr-one']],
   ['dnsrr.direct', ['dnsrr', 'dnsrr-asking', 'dnsrr-one'], ['l7']],
   ['dnsrr.skew', ['dnsrr'], ['dnsrr-asking']],
-  ['dnsrr.failover', ['dnsrr'], ['l7-fault']],
+  ['dnsrr.failover', ['dnsrr'], ['l7-fault', 'nat-keepalived-fault']],
   ['dnsrr.persistence', ['dnsrr', 'dnsrr-asking'], ['nat-persistent']],
+
+  ['pair.takeover', ['pair', 'pair-no-sync'], ['pair-goodbye']],
+  ['pair.moves', ['pair', 'pair-no-sync', 'pair-goodbye'], ['dsr-director-down']],
+  ['pair.connections', ['pair'], ['pair-no-sync']],
 ];
 
 describe('every claim', () => {

@@ -4,7 +4,7 @@
 # Exit codes of the runs are of no interest: most of these labs are there to fail.
 set -u
 cd "$(dirname "$0")/../.."
-[ $# -gt 0 ] || set -- l7 l7-sticky l7-ip-hash nat nat-persistent fullnat dsr dsr-article dsr-persistent tun dnsrr $(basename -s .yaml test/verify/labs/*.yaml)
+[ $# -gt 0 ] || set -- l7 l7-sticky l7-ip-hash nat nat-persistent fullnat dsr dsr-article dsr-persistent tun dnsrr nat-keepalived dsr-keepalived pair $(basename -s .yaml test/verify/labs/*.yaml)
 for lab; do
   file=test/verify/labs/$lab.yaml
   if [ -f "$file" ]; then set -- "$file"; else set -- "$lab"; fi

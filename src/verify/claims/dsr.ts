@@ -231,8 +231,11 @@ const missing = claim({
     // As tshark sees them: both passages of a packet in one conversation.
     const whole = captures.flatMap(({ capture }) =>
       connections(capture).filter(
-        ({ protocol, server, handshake }) =>
-          protocol === 'tcp' && handshake.syn !== undefined && seen.roles.servicePorts.has(server.port),
+        ({ protocol, client, server, handshake }) =>
+          protocol === 'tcp' &&
+          handshake.syn !== undefined &&
+          seen.roles.servicePorts.has(server.port) &&
+          !seen.roles.checkers.has(client.address),
       ),
     );
     const flags = tally(
