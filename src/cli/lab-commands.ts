@@ -81,6 +81,14 @@ export function defineLabCommands(command: Define, act: Register): void {
     .action(act(async () => (await import('./commands/request.ts')).request));
 
   command(
+    'watch',
+    'a live view of a lab: what passes its links, the balancer, the last packets; keys send requests, break and mend',
+    `  lblab watch\n  lblab watch nat`,
+  )
+    .argument('[lab]', 'the lab, when more than one is up', labName)
+    .action(act(async () => (await import('./commands/watch.ts')).watch, { ownSignals: true }));
+
+  command(
     'capture',
     'tcpdump at all capture points at once, with requests meanwhile; Ctrl-C ends one without requests',
     `  lblab capture                              10 requests; captures/LAB/*.pcap

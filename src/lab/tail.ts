@@ -16,7 +16,7 @@ const PACE = 40;
 const WINDOW = 120;
 const CHUNK = 256 * 1024;
 
-interface Waiting extends Seen {
+export interface Waiting extends Seen {
   readonly came: number;
 }
 
@@ -48,6 +48,20 @@ class File {
   }
 }
 
+/** Those that have waited since `before`, with all that are earlier, in order of time; and the rest. */
+export function handOver(
+  waiting: readonly Waiting[],
+  before: number,
+): { readonly ready: readonly Seen[]; readonly rest: Waiting[] } {
+  const due = waiting.filter(({ came }) => came <= before);
+  if (due.length === 0) return { ready: [], rest: [...waiting] };
+  const last = due.reduce((latest, { packet: { time } }) => (time > latest ? time : latest), 0n);
+  return {
+    ready: waiting.filter(({ packet }) => packet.time <= last).sort(byTime),
+    rest: waiting.filter(({ packet }) => packet.time > last),
+  };
+}
+
 /**
  * Follows captures from their beginning. `onPackets` gets packets in order of time; one that comes more than WINDOW late is out of order.
  * @returns what reads the files to their ends, hands on what is left, and lets go of them
@@ -66,12 +80,9 @@ export function followCaptures(
       for (const packet of packets) waiting.push({ capture, packet, came });
   };
   const handOn = (before: number) => {
-    const due = waiting.filter(({ came }) => came <= before);
-    if (due.length === 0) return;
-    const last = due.reduce((latest, { packet: { time } }) => (time > latest ? time : latest), 0n);
-    const ready = waiting.filter(({ packet }) => packet.time <= last);
-    waiting = waiting.filter(({ packet }) => packet.time > last);
-    onPackets(ready.sort(byTime));
+    const { ready, rest } = handOver(waiting, before);
+    waiting = rest;
+    if (ready.length > 0) onPackets(ready);
   };
   const going = (async () => {
     while (!over.signal.aborted) {

@@ -1,9 +1,14 @@
 // Packets of a capture whose bytes are still coming. Counts every packet, and decodes as many as its reader wants.
 import { CaptureParser } from './file.ts';
 import { Fragments } from './fragments.ts';
-import { ACK, Frame, SYN } from './frame.ts';
+import { ACK, Frame, SYN, uint32 } from './frame.ts';
 import { decodeFrame } from './link.ts';
 import { toPacket, type Packet } from './packet.ts';
+
+/** Their first four bytes. */
+const METHODS = new Set(
+  ['GET ', 'HEAD', 'POST', 'PUT ', 'DELE', 'OPTI', 'PATC'].map((start) => Buffer.from(start).readUInt32BE()),
+);
 
 export class IncrementalReader {
   packets = 0;
@@ -11,6 +16,8 @@ export class IncrementalReader {
   bytes = 0;
   /** TCP connections that were asked for: SYNs without ACK, those sent again included. */
   connections = 0;
+  /** HTTP requests: segments that begin with one of its usual methods (RFC 9110 section 9). */
+  requests = 0;
 
   readonly #frame = new Frame();
   readonly #fragments = new Fragments();
@@ -25,7 +32,11 @@ export class IncrementalReader {
       decodeFrame(frame, this.#fragments);
       this.packets++;
       this.bytes += frame.originalLength;
-      if (frame.kind === 'tcp' && (frame.flags & (SYN | ACK)) === SYN) this.connections++;
+      if (frame.kind === 'tcp') {
+        if ((frame.flags & (SYN | ACK)) === SYN) this.connections++;
+        if (frame.payloadCaptured >= 4 && METHODS.has(uint32(frame.transportBytes, frame.payload)))
+          this.requests++;
+      }
       if (this.#read.length < this.#wanted) this.#read.push(toPacket(frame));
       return true;
     });

@@ -11,7 +11,9 @@ export interface Wanted extends Omit<ProgressProps, 'paint'> {
 
 parentPort!.on('message', ({ colours, ...props }: Wanted) => {
   const paint = new Chalk({ level: colours });
-  parentPort!.postMessage(renderToString(<Progress {...props} paint={paint} />, { columns: props.columns }));
+  const frame = renderToString(<Progress {...props} paint={paint} />, { columns: props.columns });
+  // Ink cuts with an ellipsis.
+  parentPort!.postMessage(props.ascii === true ? frame.replaceAll('…', '~') : frame);
 });
 // Says that it is ready.
 parentPort!.postMessage('');

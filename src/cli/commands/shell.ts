@@ -2,6 +2,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { which } from '../../sandbox/choose.ts';
+import type { Lab } from '../../lab/lab.ts';
+import type { Node } from '../../topology/types.ts';
 import type { Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { exitCodeOf, inNode } from '../inside.ts';
@@ -77,16 +79,16 @@ export async function shell(cli: Cli, name: string, options: { lab?: string }): 
       EXIT.usage,
     );
   }
-  return withLab(cli, options.lab, async (lab) => {
-    const node = nodeOf(lab, name);
-    const folder = join(lab.dir, 'shell');
-    const start = startOf(await shellOf(cli), `${lab.name}:${node.name}`, folder);
-    await mkdir(folder, { recursive: true });
-    for (const [file, content] of Object.entries(start.files ?? {})) {
-      await writeFile(join(folder, file), content);
-    }
-    return exitCodeOf(
-      await onTerminal(cli, lab.client, inNode(cli, lab, node, start.argv, start.environment)),
-    );
-  });
+  return withLab(cli, options.lab, async (lab) => openShell(cli, lab, nodeOf(lab, name)));
+}
+
+/** The user's shell in a node, on our terminal, until it ends. Resolves with its exit code. */
+export async function openShell(cli: Cli, lab: Lab, node: Node): Promise<number> {
+  const folder = join(lab.dir, 'shell');
+  const start = startOf(await shellOf(cli), `${lab.name}:${node.name}`, folder);
+  await mkdir(folder, { recursive: true });
+  for (const [file, content] of Object.entries(start.files ?? {})) {
+    await writeFile(join(folder, file), content);
+  }
+  return exitCodeOf(await onTerminal(cli, lab.client, inNode(cli, lab, node, start.argv, start.environment)));
 }

@@ -1,8 +1,8 @@
 // `lblab status`: what is in a lab that is up, what of it has died, and the balancer's own table.
 import { join } from 'node:path';
-import { methodOf } from '../../balancers/index.ts';
 import { readRecord, type LabRecord } from '../../lab/folders.ts';
 import type { Lab } from '../../lab/lab.ts';
+import { balancerTable, type BalancerTable } from '../../lab/table.ts';
 import { logOf } from '../../plan/build.ts';
 import { netnsOf } from '../../plan/names.ts';
 import { word, words } from '../../plan/shell.ts';
@@ -16,30 +16,13 @@ import { EXIT } from '../failure.ts';
 import { withLab } from '../labs.ts';
 import { typedFor } from '../topologies.ts';
 
-interface Table {
-  readonly command: readonly string[];
-  readonly text: string;
-}
-
 interface Found {
   readonly lab: Lab;
   readonly record: LabRecord;
   readonly services: readonly ServiceStatus[];
   /** Names of the capture points that something is capturing at. */
   readonly capturing: ReadonlySet<string>;
-  readonly table?: Table;
-}
-
-async function balancerTable(lab: Lab): Promise<Table | undefined> {
-  const { balancer } = lab.topology;
-  const command = balancer && methodOf(balancer.method).table;
-  if (balancer === undefined || command === undefined) return undefined;
-  const { ended, stdout } = await lab.client.run(
-    { argv: command, netns: netnsOf(lab.name, balancer.node), cwd: lab.dir },
-    '',
-    lab.timeout,
-  );
-  return { command, text: ended.code === 0 ? stdout.toString() : ended.stderr };
+  readonly table?: BalancerTable;
 }
 
 async function look(lab: Lab): Promise<Found> {
