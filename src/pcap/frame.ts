@@ -102,9 +102,17 @@ export class Frame {
   /** What could not be decoded and why. */
   malformed: string | undefined = undefined;
 
+  /** Notes an IP header, for now the innermost. */
+  addIp(bytes: Uint8Array, at: number): void {
+    // A store of what is there already would cost the garbage collector's write barrier.
+    if (this.ipBuffers[this.ipCount] !== bytes) this.ipBuffers[this.ipCount] = bytes;
+    this.ipOffsets[this.ipCount++] = at;
+    this.kind = 'ip';
+  }
+
   /** Makes it ready for the next packet. */
   begin(bytes: Uint8Array, start: number, captured: number, original: number): void {
-    this.bytes = bytes;
+    if (this.bytes !== bytes) this.bytes = bytes;
     this.start = start;
     this.end = start + captured;
     this.originalLength = original;

@@ -61,9 +61,7 @@ function decodeIpv4(
   // The total length also cuts off Ethernet padding and trailers.
   if (length > sent) length = sent;
   const fragment = uint16(bytes, at + 6);
-  frame.ipBuffers[frame.ipCount] = bytes;
-  frame.ipOffsets[frame.ipCount++] = at;
-  frame.kind = 'ip';
+  frame.addIp(bytes, at);
   frame.ipVersion = 4;
   frame.ttl = bytes[at + 8]!;
   frame.protocol = bytes[at + 9]!;
@@ -75,6 +73,9 @@ function decodeIpv4(
   frame.fragmentOffset = (fragment & 0x1fff) << 3;
   if (end > at + length) end = at + length;
   if (end < at + headerLength) return malformed(frame, 'IPv4 options cut short');
+  // Nearly every packet: straight on.
+  if (frame.protocol === TCP && (fragment & 0x3fff) === 0)
+    return decodeTcp(frame, bytes, at + headerLength, end, length - headerLength);
   decodePayload(frame, frame.protocol, bytes, at + headerLength, end, length - headerLength, fragments);
 }
 
@@ -93,9 +94,7 @@ function decodeIpv6(
   let length = 40 + uint16(bytes, at + 4);
   if (length === 40 || length > sent) length = sent;
   if (end > at + length) end = at + length;
-  frame.ipBuffers[frame.ipCount] = bytes;
-  frame.ipOffsets[frame.ipCount++] = at;
-  frame.kind = 'ip';
+  frame.addIp(bytes, at);
   frame.ipVersion = 6;
   frame.ttl = bytes[at + 7]!;
   frame.identification = 0;

@@ -96,7 +96,12 @@ function decodeEthernet(
 ): void {
   if (end - at < 14) return short(frame, 'Ethernet header');
   if (frame.ethernet < 0) frame.ethernet = at;
-  decodeNetwork(frame, uint16(bytes, at + 12), bytes, at + 14, end, sent - 14, fragments);
+  const type = uint16(bytes, at + 12);
+  if (type === IPV4) {
+    frame.etherType = type;
+    return decodeIp(frame, 4, bytes, at + 14, end, sent - 14, fragments);
+  }
+  decodeNetwork(frame, type, bytes, at + 14, end, sent - 14, fragments);
 }
 
 /**

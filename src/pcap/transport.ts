@@ -10,7 +10,7 @@ export function decodeTcp(frame: Frame, bytes: Uint8Array, at: number, end: numb
   }
   const headerLength = (bytes[at + 12]! >> 4) << 2;
   frame.kind = 'tcp';
-  frame.transportBytes = bytes;
+  if (frame.transportBytes !== bytes) frame.transportBytes = bytes;
   frame.transport = at;
   frame.sourcePort = uint16(bytes, at);
   frame.destinationPort = uint16(bytes, at + 2);
