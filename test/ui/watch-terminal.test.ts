@@ -121,7 +121,7 @@ describe('the screen', () => {
     const { shows, press } = await on();
     await shows(KEYS);
     const [pid] = await until(
-      async () => processesOf(`${here.argv(['watch', 'seen']).slice(-2).join(' ')}`),
+      async () => processesOf(here.argv(['watch', 'seen']).slice(-2).join(' ')),
       (pids) => pids.length > 0,
     );
     const ticks = async () => {
