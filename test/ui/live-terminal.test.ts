@@ -40,9 +40,10 @@ const LABS = [
   ],
 ] as const;
 
-describe.each(LABS)('packets of %s on the %s kernel, as they come', (name, kernel, points, rewriting) => {
+describe.each(LABS)('packets of %s on the %s kernel, as they come', (topology, kernel, points, rewriting) => {
+  const name = `live-${topology}`;
   beforeAll(async () => {
-    expect(await here.run(['up', name, '--kernel', kernel])).toMatchObject({ code: 0 });
+    expect(await here.run(['up', topology, '--kernel', kernel, '--name', name])).toMatchObject({ code: 0 });
   });
 
   it('are all there, in order of time, with what was rewritten', async () => {
@@ -88,10 +89,10 @@ describe.each(LABS)('packets of %s on the %s kernel, as they come', (name, kerne
 });
 
 it('is for people: not with --json, not with -w', async () => {
-  await here.run(['up', 'l7']);
-  expect(await here.run(['capture', 'l7', '--live', '--json'])).toMatchObject({
+  await here.run(['up', 'l7', '--name', 'live-l7']);
+  expect(await here.run(['capture', 'live-l7', '--live', '--json'])).toMatchObject({
     code: 2,
     stderr: '--live and --json exclude each other\n',
   });
-  expect(await here.run(['capture', 'l7', '--live', '-w', '-'])).toMatchObject({ code: 2 });
+  expect(await here.run(['capture', 'live-l7', '--live', '-w', '-'])).toMatchObject({ code: 2 });
 });

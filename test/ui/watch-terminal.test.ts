@@ -67,6 +67,8 @@ describe('the screen', () => {
     await shows(/be2 +eth0 10\.133\.1\.3 +─{9} +0 +0 +0/);
     await press('q');
     await shows('ended with 0');
+    // The clients have ended, and are none of the lab's services.
+    expect(await here.run(['status', 'seen'])).toMatchObject({ code: 0, stderr: '' });
   });
 
   it('kills, cuts and mends', async () => {
@@ -157,9 +159,9 @@ it('needs a terminal', async () => {
   });
 });
 
-it('works on a user-mode kernel, with the balancer’s own table, and delays a link', async () => {
-  expect(await here.run(['up', 'nat', '--kernel', 'uml'])).toMatchObject({ code: 0 });
-  const { shows, press } = await on({ lab: 'nat', rows: 30 });
+it("works on a user-mode kernel, with the balancer's own table, and delays a link", async () => {
+  expect(await here.run(['up', 'nat', '--kernel', 'uml', '--name', 'seen-nat'])).toMatchObject({ code: 0 });
+  const { shows, press } = await on({ lab: 'seen-nat', rows: 30 });
   await shows('-> 10.133.1.3:80                Masq');
   await press('r');
   await shows('10 of 10 requests answered: be1 5, be2 5');

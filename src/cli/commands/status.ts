@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { readRecord, type LabRecord } from '../../lab/folders.ts';
 import type { Lab } from '../../lab/lab.ts';
+import { ownServices } from '../../lab/services.ts';
 import { balancerTable, type BalancerTable } from '../../lab/table.ts';
 import { logOf } from '../../plan/build.ts';
 import { netnsOf } from '../../plan/names.ts';
@@ -36,9 +37,9 @@ async function look(lab: Lab): Promise<Found> {
   return {
     lab,
     record: record!,
-    services: all
-      .filter((service) => !isCapture(service))
-      .sort((a, b) => order.indexOf(nodeOfService(a)) - order.indexOf(nodeOfService(b))),
+    services: ownServices(lab, all).sort(
+      (a, b) => order.indexOf(nodeOfService(a)) - order.indexOf(nodeOfService(b)),
+    ),
     capturing: new Set(
       all
         .filter((service) => isCapture(service) && service.state !== 'ended')

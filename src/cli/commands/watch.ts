@@ -3,6 +3,7 @@ import { methodOf } from '../../balancers/index.ts';
 import { applyFault, mend } from '../../lab/faults.ts';
 import { attachLab, type Lab } from '../../lab/lab.ts';
 import { linksOf, openMeter, type MeteredLink } from '../../lab/meter.ts';
+import { ownServices } from '../../lab/services.ts';
 import { balancerTable } from '../../lab/table.ts';
 import { sendRequests } from '../../lab/traffic.ts';
 import { asciiPicture } from '../../plan/pictures/ascii.ts';
@@ -106,8 +107,8 @@ class Watching {
   async look(): Promise<void> {
     const [services, table] = await Promise.all([this.#lab.client.services(), balancerTable(this.#lab)]);
     const dead = new Set(
-      services
-        .filter(({ name, state }) => state === 'ended' && !/^(capture|traffic)\./.test(name))
+      ownServices(this.#lab, services)
+        .filter(({ state }) => state === 'ended')
         .map(({ name }) => name.split('.')[0]!),
     );
     const lines = table?.text.trimEnd().split('\n').map(forTerminal) ?? [];
