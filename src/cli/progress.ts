@@ -10,7 +10,7 @@ import type { Cli } from './context.ts';
 import { isLively, isUtf8 } from './locale.ts';
 
 /** Milliseconds that work takes before it is worth a display. */
-const PATIENCE = 200;
+const PATIENCE = 600;
 /** Milliseconds between two frames. */
 const PACE = 125;
 

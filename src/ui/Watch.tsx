@@ -46,7 +46,7 @@ const PICTURE_ROWS = 40;
 
 export function Watch({ view, columns, rows, tick, paint, ascii = false }: WatchProps): ReactNode {
   const width = columns - 1;
-  const links = linkLines(view, { paint, ascii, tick, width });
+  const links = around(linkLines(view, { paint, ascii, tick, width }), rows - 3);
   // In order of importance: the header, links and keys; then packets, the table, the drawing.
   let left = rows - 2 - Math.min(links.length, rows - 3);
   const take = (wanted: number, least: number, leave: number): number => {
@@ -124,6 +124,14 @@ function Lines({
       ))}
     </Box>
   );
+}
+
+/** As many lines as there is room for, with the chosen link among them. */
+function around(lines: readonly string[], room: number): readonly string[] {
+  if (lines.length <= room) return lines;
+  const selected = lines.findIndex((line) => /^(\u001B\[1m)?[▶>]/.test(line));
+  const first = Math.min(Math.max(0, selected - Math.floor(room / 2)), lines.length - room);
+  return lines.slice(first, first + Math.max(0, room));
 }
 
 function keys(paint: ChalkInstance, width: number): string {

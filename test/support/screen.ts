@@ -45,7 +45,7 @@ export async function screen(
         env: { ...inherited, LANG: 'C.UTF-8' },
       })
     ).stdout;
-  const settings = Object.entries({ ...options.env, TERM: 'tmux-256color' }).flatMap(([name, value]) =>
+  const settings = Object.entries({ TERM: 'tmux-256color', ...options.env }).flatMap(([name, value]) =>
     value === undefined ? [] : [`${name}=${value}`],
   );
   const script = `trap : INT; echo before; ${argv.map(word).join(' ')}; echo "ended with $?"; exec sleep 600`;

@@ -186,6 +186,17 @@ describe('other sizes', () => {
   });
 });
 
+it('keeps the chosen link in sight where there are more than fit', () => {
+  const many = Array.from({ length: 60 }, (_, index) => ({ ...links[3]!, node: `be${index + 1}` }));
+  for (const selected of [0, 31, 59]) {
+    const lines = frame({ ...idle, links: many, selected }).split('\n');
+    expect(lines).toHaveLength(24);
+    expect(lines.filter((line) => line.startsWith('▶'))).toEqual([
+      expect.stringContaining(`be${selected + 1} `),
+    ]);
+  }
+});
+
 it('rates are those of the last second', () => {
   const speed = new Speedometer();
   const passed = (packets: number) => [{ packets, bytes: 0, connections: packets / 10, requests: 0 }];
