@@ -84,11 +84,6 @@ function keepalivedConf(setting: Setting, node: string, kind: LbKind): string {
   ].join('\n');
 }
 
-/** Seconds that a backup waits for its master (RFC 5798 section 6.1, Master_Down_Interval). */
-export function masterDownInterval({ advert }: Pair): number {
-  return 3 * advert + (advert * (256 - PRIORITY.second)) / 256;
-}
-
 /** keepalived on a director, in the foreground and with all its files in the node's folder. */
 export function keepalived(node: string, setting: Setting, kind: LbKind): NodeSteps {
   const { topology, balancer } = setting;
