@@ -1,9 +1,12 @@
 // The schema's findings in the file's own words: what is wrong, what was got, what was probably meant. Knows how zod reports; the
 // schema itself, and messages of its own (a text, a line break, a hint), are in schema.ts.
+import type * as z from 'zod';
 import { show, suggest } from './issues.ts';
 import type { Path, Problem } from './issues.ts';
 import { nearest } from './nearest.ts';
-import type { ShapeIssue } from './schema.ts';
+
+/** What zod says is wrong. */
+type ShapeIssue = z.core.$ZodIssue;
 
 /** One of the schema's issues, put for the person who wrote the file; several when it is about several keys. */
 export function complain(issue: ShapeIssue, data: unknown, base: Path): Problem[] {

@@ -1,36 +1,19 @@
-// What `expect` and `claims` say, with every name resolved: capture points, addresses, backends, requests. Reports names that nothing
-// has and statements that cannot be judged; judging is left to src/verify/assertions.
+// What `expect` and `claims` say, with every name resolved and every unit a number. Reports statements that cannot be judged; names
+// are left to cast.ts, judging to src/verify/assertions.
 import { ANALYSIS_FLAGS } from '../pcap/analysis.ts';
 import type { AnalysisFlag } from '../pcap/analysis.ts';
-import { contains, formatIp, parseIp, parseSubnet } from './address.ts';
-import type { Ip } from './address.ts';
+import { Names } from './cast.ts';
+import type { Cast } from './cast.ts';
 import type { Context } from './context.ts';
 import type { DeclaredExpectation } from './expect-schema.ts';
 import { KINDS } from './expectations.ts';
-import type {
-  Assertion,
-  HeaderValue,
-  Kind,
-  Party,
-  PointGroup,
-  Range,
-  Selection,
-  Statement,
-} from './expectations.ts';
+import type { Assertion, HeaderValue, Kind, Range, Selection, Statement } from './expectations.ts';
 import { show, suggest } from './issues.ts';
 import type { Path } from './issues.ts';
 import { nearest } from './nearest.ts';
 import { compilePattern } from './pattern.ts';
 import type { Declared } from './schema.ts';
-import type { Balancer, CapturePoint, Node, Segment, Traffic } from './types.ts';
-
-export interface Cast {
-  readonly segments: readonly Segment[];
-  readonly nodes: readonly Node[];
-  readonly balancer: Balancer | undefined;
-  readonly captures: readonly CapturePoint[];
-  readonly traffic: Traffic | undefined;
-}
+import { asList } from './shapes.ts';
 
 /** The assertions of a file, without their places in it; what is wrong with one leaves it out. */
 export function resolveExpectations(declared: Declared, cast: Cast, context: Context): Assertion[] {
@@ -56,33 +39,18 @@ function nanoseconds(text: string): number {
   return Math.round(Number(number) * ({ us: 1e3, ms: 1e6, s: 1e9, m: 60e9 }[unit] ?? 1));
 }
 
-const asList = <Item>(value: Item | Item[]): Item[] => (Array.isArray(value) ? value : [value]);
-
-/** Words for every node of a role; one in the singular is as good. */
-const ROLE_WORDS: Readonly<Record<string, 'client' | 'balancer' | 'backend'>> = {
-  clients: 'client',
-  client: 'client',
-  balancer: 'balancer',
-  backends: 'backend',
-  backend: 'backend',
-};
-
 type Of<K extends Kind> = NonNullable<DeclaredExpectation[K]>;
 type Made = Statement | undefined;
 
 class Resolver {
-  readonly #declared: Declared;
   readonly #cast: Cast;
+  readonly #names: Names;
   readonly #context: Context;
-  readonly #byName: ReadonlyMap<string, Node>;
-  readonly #backends: readonly string[];
 
   constructor(declared: Declared, cast: Cast, context: Context) {
-    this.#declared = declared;
     this.#cast = cast;
+    this.#names = new Names(declared, cast, context);
     this.#context = context;
-    this.#byName = new Map(cast.nodes.map((node) => [node.name, node]));
-    this.#backends = this.#nodesOf('backend').map(({ name }) => name);
   }
 
   statement(expectation: DeclaredExpectation, path: Path): Made {
@@ -137,139 +105,6 @@ class Resolver {
     }
   }
 
-  #nodesOf(role: 'client' | 'balancer' | 'backend'): Node[] {
-    const { nodes, balancer, traffic } = this.#cast;
-    if (role === 'balancer') return nodes.filter(({ name }) => name === balancer?.node);
-    if (role === 'client') {
-      return nodes.filter((node) => node.role === 'client' || traffic?.clients.includes(node.name) === true);
-    }
-    const reals = new Set(balancer?.services.flatMap((service) => service.backends.map(({ node }) => node)));
-    return nodes.filter((node) => (balancer === undefined ? node.role === 'backend' : reals.has(node.name)));
-  }
-
-  /** Capture points by a name. */
-  #place(name: string, path: Path): PointGroup | undefined {
-    const { captures } = this.#cast;
-    if (captures.some((point) => point.name === name)) return { name, points: [name] };
-    // The point is in the file and wrong in itself, which is told already.
-    if (Object.hasOwn(this.#declared.captures ?? {}, name)) return undefined;
-    const [nodeName = '', device] = name.split(':');
-    const node = this.#byName.get(nodeName);
-    const role = ROLE_WORDS[name];
-    const isNamed =
-      node !== undefined && (device === undefined || node.interfaces.some((link) => link.name === device));
-    const points = captures
-      .filter((point) =>
-        isNamed
-          ? point.node === nodeName && (device === undefined || point.interface === device)
-          : role !== undefined && this.#nodesOf(role).some((each) => each.name === point.node),
-      )
-      .map((point) => point.name);
-    if (points.length > 0) return { name, points };
-    const known = captures.map((point) => point.name);
-    if (isNamed || role !== undefined) {
-      return this.#context.absent(path, `nothing is captured at ${name}`, suggest(undefined, known));
-    }
-    if (this.#context.wrong('captures')) return undefined;
-    const words = ['clients', 'balancer', 'backends'].filter((word) => this.#hasRole(word));
-    const others = name.includes(':')
-      ? captures.map((point) => `${point.node}:${point.interface}`)
-      : [...this.#byName.keys(), ...words];
-    const all = new Map([...known, ...others].map((each) => [each, undefined]));
-    this.#context.find(all, name, path, 'capture point', ['captures']);
-    return undefined;
-  }
-
-  #hasRole(word: string): boolean {
-    const role = ROLE_WORDS[word];
-    return role !== undefined && this.#nodesOf(role).length > 0;
-  }
-
-  #places(names: readonly string[], path: Path): PointGroup[] | undefined {
-    const found = names.map((name, index) => this.#place(name, [...path, index]));
-    return found.every((place) => place !== undefined) ? found : undefined;
-  }
-
-  /** The place that is meant when none is said. */
-  #usual(word: string, path: Path): PointGroup | undefined {
-    const role = ROLE_WORDS[word]!;
-    const nodes = this.#nodesOf(role).map(({ name }) => name);
-    const points = this.#cast.captures.filter(({ node }) => nodes.includes(node)).map(({ name }) => name);
-    if (points.length > 0) return { name: word, points };
-    return this.#context.absent(
-      path,
-      `nothing is captured at ${role === 'client' ? 'a client' : 'a backend'}`,
-      undefined,
-      true,
-    );
-  }
-
-  #party(name: string, path: Path): Party | undefined {
-    const { balancer, nodes } = this.#cast;
-    const ip = parseIp(name);
-    if (ip !== undefined) return this.#address(ip, path);
-    const [nodeName = '', device] = name.split(':');
-    const node = this.#byName.get(nodeName);
-    const link = node?.interfaces.find((each) => each.name === device);
-    if (node !== undefined && (device === undefined || link !== undefined)) {
-      const links = link === undefined ? node.interfaces : [link];
-      return { name, addresses: this.#addressesOf(node, links) };
-    }
-    if (name === 'vip' && balancer !== undefined) return { name, addresses: [balancer.vip] };
-    const role = ROLE_WORDS[name];
-    const those = role === undefined ? [] : this.#nodesOf(role);
-    if (those.length > 0) {
-      return { name, addresses: those.flatMap((each) => this.#addressesOf(each, each.interfaces)) };
-    }
-    if (this.#context.wrong('balancer')) return undefined;
-    const near =
-      node !== undefined && device !== undefined
-        ? node.interfaces.map((each) => `${nodeName}:${each.name}`)
-        : [
-            ...nodes.map((each) => each.name),
-            ...(balancer === undefined ? [] : ['vip', 'balancer', 'backends']),
-            'clients',
-          ];
-    this.#context.find(new Map(near.map((each) => [each, undefined])), name, path, 'node or address', [
-      'nodes',
-    ]);
-    return undefined;
-  }
-
-  /** An address that nobody has and that is on no segment is a slip, unless a node may have given it to itself. */
-  #address(ip: Ip, path: Path): Party | undefined {
-    const { segments, nodes, balancer } = this.#cast;
-    const text = formatIp(ip);
-    const known = nodes.flatMap((node) =>
-      [...node.interfaces.flatMap((link) => link.addresses), ...node.loopback].map(({ address }) => address),
-    );
-    if (balancer !== undefined) known.push(balancer.vip);
-    const subnets = segments.flatMap((segment) => segment.subnets).map(parseSubnet);
-    const isKnown =
-      known.includes(text) ||
-      nodes.some(({ setup }) => setup.length > 0) ||
-      subnets.some((subnet) => subnet !== undefined && contains(subnet, ip));
-    if (!isKnown)
-      this.#context.follows(path, `no node has the address ${text}`, suggest(nearest(text, known)));
-    return { name: text, addresses: [text] };
-  }
-
-  /** The VIP is the balancer's, also where no interface is written with it. */
-  #addressesOf(node: Node, links: Node['interfaces']): string[] {
-    const own = links.flatMap((link) => link.addresses.map(({ address }) => address));
-    const { balancer } = this.#cast;
-    const isBalancer = balancer?.node === node.name && links === node.interfaces;
-    return isBalancer ? [...new Set([...own, balancer.vip])] : own;
-  }
-
-  #parties(names: string | string[] | undefined, path: Path): Party[] | undefined {
-    if (names === undefined) return undefined;
-    const found = asList(names).map((name, index) =>
-      this.#party(name, Array.isArray(names) ? [...path, index] : path),
-    );
-    return found.filter((party) => party !== undefined);
-  }
-
   #range(count: number | { min?: number; max?: number }, path: Path): Range {
     if (typeof count === 'number') return { min: count, max: count };
     const { min, max } = count;
@@ -282,9 +117,9 @@ class Resolver {
   }
 
   #connections(said: Of<'connections'>, path: Path): Made {
-    const at = this.#place(said.at, [...path, 'at']);
-    const from = this.#parties(said.from, [...path, 'from']);
-    const to = this.#parties(said.to, [...path, 'to']);
+    const at = this.#names.place(said.at, [...path, 'at']);
+    const from = this.#names.parties(said.from, [...path, 'from']);
+    const to = this.#names.parties(said.to, [...path, 'to']);
     const { count } = said;
     const range = typeof count === 'string' ? ('requests' as const) : this.#range(count, [...path, 'count']);
     return (
@@ -300,10 +135,10 @@ class Resolver {
   }
 
   #ends(kind: 'sources' | 'destinations', said: Of<'sources'>, path: Path): Made {
-    const at = this.#place(said.at, [...path, 'at']);
-    const are = this.#parties(said.are, [...path, 'are']);
-    const include = this.#parties(said.include, [...path, 'include']);
-    const exclude = this.#parties(said.exclude, [...path, 'exclude']);
+    const at = this.#names.place(said.at, [...path, 'at']);
+    const are = this.#names.parties(said.are, [...path, 'are']);
+    const include = this.#names.parties(said.include, [...path, 'include']);
+    const exclude = this.#names.parties(said.exclude, [...path, 'exclude']);
     if (said.are === undefined && said.include === undefined && said.exclude === undefined) {
       this.#context.absent(path, `${kind} says nothing about them`, 'say are, include or exclude', true);
     }
@@ -337,21 +172,15 @@ class Resolver {
       );
     }
     if (said.client === undefined) return { requests };
-    const clients = new Map(this.#nodesOf('client').map((node) => [node.name, node]));
+    const clients = new Map(this.#names.nodesOf('client').map((node) => [node.name, node]));
     this.#context.find(clients, said.client, [...path, 'client'], 'client', ['nodes']);
     return { requests, client: said.client };
-  }
-
-  #backendName(name: string, path: Path): void {
-    if (this.#context.wrong('balancer')) return;
-    const known = new Map(this.#backends.map((each) => [each, each]));
-    this.#context.find(known, name, path, 'backend', ['nodes']);
   }
 
   #backend(said: Of<'backend'>, path: Path): Made {
     const names = asList(said.is);
     for (const [index, name] of names.entries())
-      this.#backendName(name, Array.isArray(said.is) ? [...path, 'is', index] : [...path, 'is']);
+      this.#names.backendName(name, Array.isArray(said.is) ? [...path, 'is', index] : [...path, 'is']);
     return { kind: 'backend', ...this.#selection(said, path), is: names };
   }
 
@@ -362,7 +191,7 @@ class Resolver {
   }
 
   #header(said: Of<'header'>, path: Path): Made {
-    const at = this.#place(said.at, [...path, 'at']);
+    const at = this.#names.place(said.at, [...path, 'at']);
     if (said.absent === true && said.is !== undefined) {
       this.#context.report(
         [...path, 'absent'],
@@ -389,17 +218,17 @@ class Resolver {
       this.#pattern(said.matches, [...path, 'matches']);
       return { matches: said.matches };
     }
-    const address = this.#party(said.address, [...path, 'address']);
+    const address = this.#names.party(said.address, [...path, 'address']);
     return address && { address };
   }
 
   #path(said: Of<'path'>, path: Path): Made {
-    const toServer = said['to-server'] && this.#places(said['to-server'], [...path, 'to-server']);
-    const toClient = said['to-client'] && this.#places(said['to-client'], [...path, 'to-client']);
+    const toServer = said['to-server'] && this.#names.places(said['to-server'], [...path, 'to-server']);
+    const toClient = said['to-client'] && this.#names.places(said['to-client'], [...path, 'to-client']);
     const never =
       typeof said.never === 'string'
-        ? [this.#place(said.never, [...path, 'never'])]
-        : (said.never ?? []).map((name, index) => this.#place(name, [...path, 'never', index]));
+        ? [this.#names.place(said.never, [...path, 'never'])]
+        : (said.never ?? []).map((name, index) => this.#names.place(name, [...path, 'never', index]));
     if (said['to-server'] === undefined && said['to-client'] === undefined && said.never === undefined) {
       this.#context.absent(path, 'path says nothing', 'say to-server, to-client or never', true);
     }
@@ -416,9 +245,13 @@ class Resolver {
     const connections = typeof said === 'number' ? said : said.connections;
     const where = typeof said === 'number' ? { from: undefined, to: undefined } : said;
     const from =
-      where.from === undefined ? this.#usual('clients', path) : this.#place(where.from, [...path, 'from']);
+      where.from === undefined
+        ? this.#names.usual('clients', path)
+        : this.#names.place(where.from, [...path, 'from']);
     const to =
-      where.to === undefined ? this.#usual('backends', path) : this.#place(where.to, [...path, 'to']);
+      where.to === undefined
+        ? this.#names.usual('backends', path)
+        : this.#names.place(where.to, [...path, 'to']);
     return from && to && { kind: 'end-to-end', connections, from, to };
   }
 
@@ -441,7 +274,7 @@ class Resolver {
     // 33.33% three times is as near as one can write it.
     if (
       names.length > 0 &&
-      names.every((name) => this.#backends.includes(name)) &&
+      names.every((name) => this.#names.backends.includes(name)) &&
       Math.abs(sum - 100) > 0.1
     ) {
       this.#context.absent(
@@ -452,12 +285,12 @@ class Resolver {
       );
     }
     const reals = this.#cast.balancer?.services.flatMap((service) => service.backends) ?? [];
-    const serving = this.#backends.filter(
+    const serving = this.#names.backends.filter(
       (name) =>
         reals.length === 0 ||
         reals.some((real) => real.node === name && real.weight > 0 && real.down !== true),
     );
-    const shares = this.#backends.map((name): readonly [string, number] => [
+    const shares = this.#names.backends.map((name): readonly [string, number] => [
       name,
       even === true ? (serving.includes(name) ? 100 / serving.length : 0) : (given.get(name) ?? 0),
     ]);
@@ -471,18 +304,18 @@ class Resolver {
   }
 
   #spreadName(name: string, path: Path): void {
-    if (this.#backends.includes(name) || this.#context.wrong('balancer')) return;
-    const known = [...this.#backends, 'even', 'tolerance', 'of'];
+    if (this.#names.backends.includes(name) || this.#context.wrong('balancer')) return;
+    const known = [...this.#names.backends, 'even', 'tolerance', 'of'];
     this.#context.absent(
       path,
       `no backend of this name (got ${show(name)})`,
-      suggest(nearest(name, known), this.#backends),
+      suggest(nearest(name, known), this.#names.backends),
       true,
     );
   }
 
   #analysis(said: Of<'analysis'>, path: Path): Made {
-    const at = this.#place(said.at, [...path, 'at']);
+    const at = this.#names.place(said.at, [...path, 'at']);
     const limits = new Map(Object.entries(said.max ?? {}) as [AnalysisFlag, number][]);
     if (said.none === undefined && limits.size === 0) {
       this.#context.absent(path, 'analysis says nothing', 'say none or max', true);
@@ -507,8 +340,8 @@ class Resolver {
   }
 
   #latency(said: Of<'latency'>, path: Path): Made {
-    const from = said.from === undefined ? undefined : this.#place(said.from, [...path, 'from']);
-    const to = said.to === undefined ? undefined : this.#place(said.to, [...path, 'to']);
+    const from = said.from === undefined ? undefined : this.#names.place(said.from, [...path, 'from']);
+    const to = said.to === undefined ? undefined : this.#names.place(said.to, [...path, 'to']);
     if ((said.from === undefined) !== (said.to === undefined)) {
       this.#context.absent(
         path,
@@ -530,25 +363,16 @@ class Resolver {
   }
 
   #volume(kind: 'packets' | 'bytes', said: Of<'packets'>, path: Path): Made {
-    const at = this.#place(said.at, [...path, 'at']);
+    const at = this.#names.place(said.at, [...path, 'at']);
     const count = this.#range(said.count, [...path, 'count']);
     return at && { kind, at, way: said.way, per: said.per, count };
   }
 
-  #nodeNames(names: string | string[] | undefined, path: Path): string[] | undefined {
-    if (names === undefined) return undefined;
-    for (const [index, name] of asList(names).entries())
-      this.#context.find(this.#byName, name, Array.isArray(names) ? [...path, index] : path, 'node', [
-        'nodes',
-      ]);
-    return asList(names);
-  }
-
   #arp(said: Of<'arp'>, path: Path): Made {
-    const at = this.#place(said.at, [...path, 'at']);
-    const address = this.#party(said.address, [...path, 'address']);
-    const answeredBy = this.#nodeNames(said['answered-by'], [...path, 'answered-by']);
-    const askedBy = this.#nodeNames(said['asked-by'], [...path, 'asked-by']);
+    const at = this.#names.place(said.at, [...path, 'at']);
+    const address = this.#names.party(said.address, [...path, 'address']);
+    const answeredBy = this.#names.nodeNames(said['answered-by'], [...path, 'answered-by']);
+    const askedBy = this.#names.nodeNames(said['asked-by'], [...path, 'asked-by']);
     if (answeredBy === undefined && askedBy === undefined) {
       this.#context.absent(path, 'arp says nothing', 'say answered-by or asked-by', true);
     }
@@ -603,7 +427,10 @@ class Resolver {
   }
 
   #responseTime(said: Of<'response-time'>, path: Path): Made {
-    const at = said.at === undefined ? this.#usual('clients', path) : this.#place(said.at, [...path, 'at']);
+    const at =
+      said.at === undefined
+        ? this.#names.usual('clients', path)
+        : this.#names.place(said.at, [...path, 'at']);
     return at && { kind: 'response-time', at, ...this.#times(said, path) };
   }
 }

@@ -5,7 +5,8 @@ import { Context } from './context.ts';
 import { printable, TopologyError } from './issues.ts';
 import type { Issue } from './issues.ts';
 import { resolve } from './resolve.ts';
-import { checkShape, toName } from './schema.ts';
+import { toName } from './name-shapes.ts';
+import { checkShape } from './schema.ts';
 import { readSource } from './source.ts';
 import type { Topology } from './types.ts';
 

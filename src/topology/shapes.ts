@@ -23,6 +23,9 @@ export const line = (limit = 4096) =>
 export const oneOrMore = <Item extends z.ZodType>(item: Item) =>
   z.union([item, z.array(item).min(1).max(64)]);
 
+/** What `oneOrMore` gives, as a list. */
+export const asList = <Item>(value: Item | Item[]): Item[] => (Array.isArray(value) ? value : [value]);
+
 /** Text that must look one way, so a bare number is told the same as a wrong text. */
 export const like = (pattern: RegExp, message: string, hint: string) =>
   z.string({ error: what(message, hint) }).regex(pattern, { error: what(message, hint) });

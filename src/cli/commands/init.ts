@@ -2,7 +2,7 @@
 import { chown, mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { word } from '../../plan/shell.ts';
-import { toName } from '../../topology/schema.ts';
+import { toName } from '../../topology/name-shapes.ts';
 import type { Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { shown } from '../output.ts';
