@@ -1,8 +1,20 @@
 // Addresses as text: IPv4 dotted, IPv6 as RFC 5952 wants it, MACs with colons.
-import { int32 } from './frame.ts';
+import { int32, uint16, uint32 } from './frame.ts';
+
+// A network's few addresses stand in all its packets: each is made once, and comparing two is then comparing references.
+const MACS = new Map<number, string>();
+const IPV4 = new Map<number, string>();
+const KEPT = 4096;
+
+function keep(texts: Map<number, string>, key: number, text: string): string {
+  if (texts.size === KEPT) texts.clear();
+  texts.set(key, text);
+  return text;
+}
 
 export function ipv4(bytes: Uint8Array, at: number): string {
-  return fromWord(int32(bytes, at));
+  const word = int32(bytes, at);
+  return IPV4.get(word) ?? keep(IPV4, word, fromWord(word));
 }
 
 export function ipv6(bytes: Uint8Array, at: number): string {
@@ -38,6 +50,11 @@ export function fromWords(...words: readonly [number, number, number, number]): 
 }
 
 export function mac(bytes: Uint8Array, at: number): string {
+  const key = uint16(bytes, at) * 2 ** 32 + uint32(bytes, at + 2);
+  return MACS.get(key) ?? keep(MACS, key, macText(bytes, at));
+}
+
+function macText(bytes: Uint8Array, at: number): string {
   let text = HEX[bytes[at]!]!;
   for (let index = 1; index < 6; index++) text += `:${HEX[bytes[at + index]!]!}`;
   return text;

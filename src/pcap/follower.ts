@@ -1,7 +1,8 @@
 // Recognises packets that were seen before, at an earlier capture point, as they come: what joinTwins does for whole captures, for one
 // packet at a time and within a short memory.
 import type { Packet } from './packet.ts';
-import { canBeTwins, rewritesBetween, twinKey, type Rewrite } from './twins.ts';
+import { rewritesBetween, type Rewrite } from './rewrites.ts';
+import { canBeTwins, twinKey } from './sight.ts';
 
 /** What became of a packet since it was seen last. */
 export interface Change {
@@ -31,6 +32,6 @@ export class Follower {
     this.#last.set(key, { capture, packet });
     if (this.#last.size > MEMORY) this.#last.delete(this.#last.keys().next().value!);
     if (before === undefined || !canBeTwins(before, { capture, packet })) return undefined;
-    return { from: before.capture, rewrites: rewritesBetween(before.packet, packet) };
+    return { from: before.capture, rewrites: rewritesBetween([before.packet], [packet]) };
   }
 }

@@ -16,7 +16,8 @@ export type { Arp, Ethernet, Icmp, Ip, Packet, Tcp, TcpFlags, Udp } from './pack
 export type { CaptureSource } from './source.ts';
 export type { Summary, SummaryOptions } from './summary.ts';
 export { summarize } from './summary.ts';
-export type { Rewrite, RewrittenField, Sighting, Step, Twin } from './twins.ts';
+export type { Rewrite, RewrittenField } from './rewrites.ts';
+export type { Sighting, Step, Twin } from './twins.ts';
 export { joinTwins } from './twins.ts';
 export type { ProxiedRequest, RequestSighting } from './requests.ts';
 export { joinRequests } from './requests.ts';

@@ -2,7 +2,8 @@
 // one and the same, and which requests a proxy passed on. Pure.
 import type { ChalkInstance } from 'chalk';
 import { joinRequests, joinTwins, type Connection, type Step, type Twin } from '../pcap/index.ts';
-import { count, duration, endpoint, groupBy, list, tally } from '../verify/words.ts';
+import { groupBy } from '../pcap/groups.ts';
+import { count, duration, endpoint, list, tally } from '../verify/words.ts';
 import { clip, forTerminal } from './escape.ts';
 import type { InspectedCapture, InspectedConnection } from './inspect.ts';
 import { table } from './table.ts';

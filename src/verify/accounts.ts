@@ -4,7 +4,8 @@ import { cite } from './claim.ts';
 import { isHandshakeComplete } from './measure.ts';
 import { MissingEvidenceError, observe, type Sighting } from './observe.ts';
 import type { Check, Evidence, PacketReference, RequestRecord } from './types.ts';
-import { count, groupBy, list } from './words.ts';
+import { groupBy } from '../pcap/groups.ts';
+import { count, list } from './words.ts';
 
 const ID = 'accounts';
 const TITLE = 'Requests, connections and access logs agree';

@@ -4,7 +4,7 @@ import type { HttpExchange, HttpMessage } from '../pcap/index.ts';
 import { reassemble } from '../pcap/stream.ts';
 import { MissingEvidenceError, type Observation, type SeenPacket, type Sighting } from './observe.ts';
 import type { BackendRole } from './roles.ts';
-import { groupBy } from './words.ts';
+import { groupBy } from '../pcap/groups.ts';
 
 /** The same connection seen at two places. */
 export interface Pair {

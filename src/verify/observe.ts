@@ -3,7 +3,8 @@
 import { connections, type Connection, type Packet } from '../pcap/index.ts';
 import { placesOf, rolesOf, type Place, type Roles } from './roles.ts';
 import type { CapturedPoint, Evidence } from './types.ts';
-import { groupBy, list } from './words.ts';
+import { groupBy } from '../pcap/groups.ts';
+import { list } from './words.ts';
 
 /** Thrown by a measurement that has nothing to measure: the verdict is `unknown`, with the message as what was observed. */
 export class MissingEvidenceError extends Error {

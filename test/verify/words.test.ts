@@ -1,6 +1,7 @@
 // Verdicts are sentences.
 import { expect, test } from 'vitest';
-import { count, duration, endpoint, groupBy, list, spread, tally } from '../../src/verify/words.ts';
+import { groupBy } from '../../src/pcap/groups.ts';
+import { count, duration, endpoint, list, spread, tally } from '../../src/verify/words.ts';
 
 test('numbers of things', () => {
   expect(count(1, 'SYN')).toBe('1 SYN');

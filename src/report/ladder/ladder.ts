@@ -1,7 +1,7 @@
 // Makes a ladder of captures: which machines, in which order, and each packet's way between them. Pure; drawing is left to text.ts and to the
 // HTML report.
 import type { Packet, Rewrite, Twin } from '../../pcap/index.ts';
-import { groupBy } from '../../verify/words.ts';
+import { groupBy } from '../../pcap/groups.ts';
 import { rolesOf, type Roles } from '../../verify/roles.ts';
 import { addressesBeside } from '../../topology/beside.ts';
 import type { Topology } from '../../topology/types.ts';
@@ -31,7 +31,7 @@ export function buildLadder(traffic: Traffic, options: LadderOptions): Ladder {
     ...(options.others === true ? draftsOf(traffic, 0, stations, rewritings) : []),
   ]
     .filter((draft) => options.filter?.(draft) !== false)
-    .sort((a, b) => Number(a.time - b.time));
+    .sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
   const kept = options.limit === undefined ? drafts : drafts.slice(0, options.limit);
   const places = new Places(kept, traffic, options, stations);
   const rows = kept.map((draft) => toRow(draft, places));
@@ -337,7 +337,7 @@ function railOrder(group: Station[], topology: Topology, roles: Roles): Station[
 }
 
 function toRow(draft: Draft, places: Places): Row {
-  const { legs, steps, ...row } = draft;
+  const { legs, steps } = draft;
   const made = legs.map(({ from, to, points }): Leg => {
     const isUnplaced = points.some((point) => !places.isPlaced(point));
     return {
@@ -352,7 +352,8 @@ function toRow(draft: Draft, places: Places): Row {
     rewrites: step.rewrites,
     nanoseconds: step.nanoseconds,
   }));
-  return { ...row, legs: made, hops, past: [] };
+  const { time, connection, kind, label, isToServer, isAgain, isAnew, seen } = draft;
+  return { time, connection, kind, label, isToServer, isAgain, isAnew, seen, legs: made, hops, past: [] };
 }
 
 /** Packets that go from one side of a balancer to the other and touch none of its rails. */

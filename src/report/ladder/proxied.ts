@@ -1,7 +1,8 @@
 // Which request a proxy made of which, told from requests that are only alike and under way together. Knows that a proxy asks from where it
 // was asked, and asks once.
 import type { Connection, Packet, ProxiedRequest, RequestSighting } from '../../pcap/index.ts';
-import { groupBy, tally } from '../../verify/words.ts';
+import { groupBy } from '../../pcap/groups.ts';
+import { tally } from '../../verify/words.ts';
 
 /** What is known of connections beside their requests. */
 export interface Surroundings {

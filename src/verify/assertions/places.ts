@@ -5,7 +5,8 @@ import type { Party, PointGroup, Selection, Way } from '../../topology/types.ts'
 import { cite } from '../claim.ts';
 import { MissingEvidenceError, type Observation } from '../observe.ts';
 import type { CapturedPoint, PacketReference, RequestRecord } from '../types.ts';
-import { count, groupBy } from '../words.ts';
+import { groupBy } from '../../pcap/groups.ts';
+import { count } from '../words.ts';
 
 /** A connection of the service at one capture point. */
 export interface Located {

@@ -2,7 +2,8 @@
 import { ANALYSIS_FLAGS } from '../../pcap/index.ts';
 import type { AnalysisAssertion, EndToEndAssertion } from '../../topology/types.ts';
 import { MissingEvidenceError } from '../observe.ts';
-import { count, groupBy, list } from '../words.ts';
+import { groupBy } from '../../pcap/groups.ts';
+import { count, list } from '../words.ts';
 import type { Judge } from './kind.ts';
 import { at, citeConnections, citeNumbers, connectionsAt, openedAt, type Located } from './places.ts';
 

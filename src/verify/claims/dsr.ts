@@ -6,7 +6,8 @@ import { MissingEvidenceError, type Observation, type SeenPacket } from '../obse
 import { connections } from '../../pcap/index.ts';
 import { parseIptables } from '../tables.ts';
 import type { Claim } from '../types.ts';
-import { count, groupBy, list, spread, tally } from '../words.ts';
+import { groupBy } from '../../pcap/groups.ts';
+import { count, list, spread, tally } from '../words.ts';
 import {
   connectsToVip,
   destinationIsVip,

@@ -3,7 +3,8 @@ import { claim } from '../claim.ts';
 import { areBackendsCaptured, forwarded, pairByNumbers, type Reached } from '../measure.ts';
 import { MissingEvidenceError, type Observation } from '../observe.ts';
 import type { Claim } from '../types.ts';
-import { count, groupBy, spread } from '../words.ts';
+import { groupBy } from '../../pcap/groups.ts';
+import { count, spread } from '../words.ts';
 import { synsOf } from './common.ts';
 
 interface Followed {

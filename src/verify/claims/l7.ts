@@ -13,7 +13,8 @@ import {
 } from '../measure.ts';
 import { MissingEvidenceError, type Observation } from '../observe.ts';
 import type { Claim } from '../types.ts';
-import { count, duration, groupBy, list, spread, tally } from '../words.ts';
+import { groupBy } from '../../pcap/groups.ts';
+import { count, duration, list, spread, tally } from '../words.ts';
 import { connectsToVip, sharesText, sourceIsBalancer, synsOf, where } from './common.ts';
 
 const citeRequests = (requests: readonly SeenRequest[]) => cite(requests.flatMap(packetsOf));
