@@ -79,6 +79,8 @@ class MessageReader {
   #lastTime = 0n;
   /** Set when a gap was met. */
   #isGap = false;
+  #viewed: Uint8Array | undefined;
+  #buffer: Buffer | undefined;
 
   constructor(pieces: readonly Piece[], isResponse: boolean) {
     this.#pieces = pieces;
@@ -111,13 +113,13 @@ class MessageReader {
       // A robust reader skips empty lines before a start line (RFC 9112 section 2.2).
       while (this.#byte < bytes.length && (bytes[this.#byte] === 13 || bytes[this.#byte] === 10))
         this.#byte++;
-      if (this.#byte < bytes.length && this.#looksLikeStart(bytes)) return true;
+      if (this.#byte < bytes.length && this.#looksLikeStart()) return true;
     }
     return false;
   }
 
-  #looksLikeStart(bytes: Uint8Array): boolean {
-    const text = latin1(bytes.subarray(this.#byte, this.#byte + 16));
+  #looksLikeStart(): boolean {
+    const text = this.#view().toString('latin1', this.#byte, this.#byte + 16);
     return this.#isResponse ? 'HTTP/1.'.startsWith(text.slice(0, 7)) : /^[A-Z]+( |$)/.test(text);
   }
 
@@ -224,16 +226,27 @@ class MessageReader {
     if (packet.time > this.#lastTime || this.#packets.length === 1) this.#lastTime = packet.time;
   }
 
+  /** The current piece's bytes: a piece has many lines. */
+  #view(): Buffer {
+    const { bytes } = this.#pieces[this.#piece]!;
+    if (this.#viewed !== bytes) {
+      this.#viewed = bytes;
+      this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
+    return this.#buffer!;
+  }
+
   /** A line without its end, CRLF or LF; undefined when it is not there whole or too long. */
   #line(): string | undefined {
     let text = '';
     while (this.#advance()) {
       this.#note();
-      const { bytes } = this.#pieces[this.#piece]!;
+      const bytes = this.#view();
       const limit = Math.min(bytes.length, this.#byte + LINE_LIMIT + 1 - text.length);
-      const end = bytes.subarray(0, limit).indexOf(10, this.#byte);
-      text += latin1(bytes.subarray(this.#byte, end < 0 ? limit : end));
-      if (end >= 0) {
+      const end = bytes.indexOf(10, this.#byte);
+      const isEnded = end >= 0 && end < limit;
+      text += bytes.toString('latin1', this.#byte, isEnded ? end : limit);
+      if (isEnded) {
         this.#byte = end + 1;
         return text.endsWith('\r') ? text.slice(0, -1) : text;
       }
@@ -282,10 +295,6 @@ class Body {
       bodyDigest: this.#hash.digest('hex'),
     };
   }
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }
 
 /**

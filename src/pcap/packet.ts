@@ -117,6 +117,7 @@ export interface Packet {
 }
 
 const NONE: readonly Ip[] = Object.freeze([]);
+const NO_TAGS: readonly number[] = Object.freeze([]);
 
 export function toPacket(frame: Frame): Packet {
   const bytes = frame.bytes.slice(frame.start, frame.end);
@@ -167,7 +168,7 @@ function ethernet(frame: Frame): Ethernet {
     source: mac(bytes, at + 6),
     destination: mac(bytes, at),
     type: frame.etherType,
-    vlans: [...frame.vlans.subarray(0, frame.vlanCount)],
+    vlans: frame.vlanCount === 0 ? NO_TAGS : [...frame.vlans.subarray(0, frame.vlanCount)],
   };
 }
 
@@ -232,23 +233,27 @@ function routedTo({ destination0, destination1, destination2, destination3 }: Fr
   return fromWords(destination0, destination1, destination2, destination3);
 }
 
+/** All there can be. */
+const FLAGS: readonly TcpFlags[] = Array.from({ length: 256 }, (_, flags) =>
+  Object.freeze({
+    fin: (flags & FIN) !== 0,
+    syn: (flags & SYN) !== 0,
+    rst: (flags & RST) !== 0,
+    psh: (flags & PSH) !== 0,
+    ack: (flags & ACK) !== 0,
+    urg: (flags & URG) !== 0,
+    ece: (flags & ECE) !== 0,
+    cwr: (flags & CWR) !== 0,
+  }),
+);
+
 function tcp(frame: Frame, bytes: Uint8Array, at: number, payload: Uint8Array): Tcp {
-  const { flags } = frame;
   const segment: Mutable<Tcp> = {
     sourcePort: frame.sourcePort,
     destinationPort: frame.destinationPort,
     sequence: frame.sequence >>> 0,
     acknowledgment: frame.acknowledgment >>> 0,
-    flags: {
-      fin: (flags & FIN) !== 0,
-      syn: (flags & SYN) !== 0,
-      rst: (flags & RST) !== 0,
-      psh: (flags & PSH) !== 0,
-      ack: (flags & ACK) !== 0,
-      urg: (flags & URG) !== 0,
-      ece: (flags & ECE) !== 0,
-      cwr: (flags & CWR) !== 0,
-    },
+    flags: FLAGS[frame.flags]!,
     window: frame.window,
     payload,
     payloadLength: Math.max(0, frame.payloadLength),
@@ -269,4 +274,17 @@ function tcp(frame: Frame, bytes: Uint8Array, at: number, payload: Uint8Array): 
     option += length;
   }
   return segment;
+}
+
+/** The packet of a number: packets are numbered without gaps, unless somebody left some out. */
+export function packetNumbered(packets: readonly Packet[], number: number): Packet | undefined {
+  const packet = packets[number - 1];
+  if (packet?.number === number) return packet;
+  let [from, to] = [0, packets.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (packets[middle]!.number < number) from = middle + 1;
+    else to = middle;
+  }
+  return packets[from]?.number === number ? packets[from] : undefined;
 }

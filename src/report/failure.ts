@@ -1,6 +1,6 @@
 // What a failed or undecided claim says wherever it is reported: what was expected, what was seen, and the packets, decoded.
 import { relative } from 'node:path';
-import type { Packet } from '../pcap/index.ts';
+import { packetNumbered } from '../pcap/index.ts';
 import type { Location } from '../topology/types.ts';
 import type { Check, Evidence } from '../verify/types.ts';
 import { packetLine } from './packet.ts';
@@ -28,7 +28,7 @@ export function citedPackets(check: Check, evidence: Evidence): CitedPackets[] {
     const first = known[0]?.time ?? 0n;
     const width = Math.max(...packets.slice(0, SHOWN).map((number) => String(number).length));
     const shown = packets.slice(0, SHOWN).map((number) => {
-      const packet = packetOf(known, number);
+      const packet = packetNumbered(known, number);
       return packet === undefined
         ? String(number)
         : packetLine(packet, { from: first, width, macs: LINK_LAYER.test(check.id) });
@@ -44,10 +44,6 @@ export function citedPackets(check: Check, evidence: Evidence): CitedPackets[] {
 }
 
 /** Packets are numbered from 1 without gaps, except in captures put together by hand. */
-function packetOf(packets: readonly Packet[], number: number): Packet | undefined {
-  const packet = packets[number - 1];
-  return packet?.number === number ? packet : packets.find((each) => each.number === number);
-}
 
 /** The cited packets as lines: a file's name, its packets indented. */
 export function citedLines(check: Check, evidence: Evidence): string[] {

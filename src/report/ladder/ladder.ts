@@ -1,6 +1,6 @@
 // Makes a ladder of captures: which machines, in which order, and each packet's way between them. Pure; drawing is left to text.ts and to the
 // HTML report.
-import type { Packet, Rewrite, Twin } from '../../pcap/index.ts';
+import { packetNumbered, type Packet, type Rewrite, type Twin } from '../../pcap/index.ts';
 import { groupBy } from '../../pcap/groups.ts';
 import { rolesOf, type Roles } from '../../verify/roles.ts';
 import { addressesBeside } from '../../topology/beside.ts';
@@ -82,7 +82,7 @@ function draftsOf(traffic: Traffic, number: number, stations: Stations, rewritin
   return (traffic.twins.get(number) ?? []).map((twin) => {
     const seen = twin.sightings.map(({ capture, packets }): Seen => {
       const all = traffic.points[capture]!.capture.packets;
-      return { point: capture, packets, packet: packetOf(all, packets[0]!) };
+      return { point: capture, packets, packet: packetNumbered(all, packets[0]!)! };
     });
     const { packet, point } = seen[0]!;
     const connection = traffic.connectionOf(point, packet.number);
@@ -107,12 +107,6 @@ function draftsOf(traffic: Traffic, number: number, stations: Stations, rewritin
       ...legsOf(twin, seen, stations, rewritings),
     };
   });
-}
-
-/** Packets are numbered from 1 without gaps, except in captures put together by hand. */
-function packetOf(packets: readonly Packet[], number: number): Packet {
-  const packet = packets[number - 1];
-  return packet?.number === number ? packet : packets.find((each) => each.number === number)!;
 }
 
 /** What is sent once unless it is lost: bytes, SYN and FIN. */
@@ -414,7 +408,7 @@ export function machinesOn(traffic: Traffic, topology?: Topology): ReadonlyMap<n
       for (const { sightings } of twins)
         for (const { capture, packet } of sightings) {
           const all = traffic.points[capture]!.capture.packets;
-          for (const station of stations.ends(packetOf(all, packet))) on.add(station);
+          for (const station of stations.ends(packetNumbered(all, packet)!)) on.add(station);
         }
       const names = [...on].flatMap(({ node, addresses }) =>
         node === undefined ? addresses : [node, ...addresses],

@@ -1,6 +1,12 @@
 // Which request a proxy made of which, told from requests that are only alike and under way together. Knows that a proxy asks from where it
 // was asked, and asks once.
-import type { Connection, Packet, ProxiedRequest, RequestSighting } from '../../pcap/index.ts';
+import {
+  packetNumbered,
+  type Connection,
+  type Packet,
+  type ProxiedRequest,
+  type RequestSighting,
+} from '../../pcap/index.ts';
 import { groupBy } from '../../pcap/groups.ts';
 import { tally } from '../../verify/words.ts';
 
@@ -73,7 +79,7 @@ function macOf(
   packets: readonly Packet[],
 ): string | undefined {
   const [first] = packetNumbers;
-  const packet = packets.find(({ number }) => number === first);
+  const packet = first === undefined ? undefined : packetNumbered(packets, first);
   const isFromClient =
     packet?.ip?.source === client.address && (packet.tcp ?? packet.udp)?.sourcePort === client.port;
   return (end === 'client') === isFromClient ? packet?.ethernet?.source : packet?.ethernet?.destination;

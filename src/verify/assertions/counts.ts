@@ -1,4 +1,5 @@
 // How many connections, packets and bytes pass a capture point.
+import { packetNumbered } from '../../pcap/index.ts';
 import type { ConnectionsAssertion, Range, VolumeAssertion } from '../../topology/types.ts';
 import { MissingEvidenceError, type Observation } from '../observe.ts';
 import { count, list, tally } from '../words.ts';
@@ -121,7 +122,7 @@ function citePackets(found: readonly Located[], way: VolumeAssertion['way'], { r
       point,
       connection.packetNumbers.filter((number) => {
         if (way === 'both' || roles.ports.size === 0) return true;
-        const { ip, tcp } = point.capture.packets[number - 1] ?? {};
+        const { ip, tcp } = packetNumbered(point.capture.packets, number) ?? {};
         const isToServer =
           ip?.destination === connection.server.address && tcp?.destinationPort === connection.server.port;
         return isToServer === (way === 'to-server');

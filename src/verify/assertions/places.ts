@@ -1,6 +1,12 @@
 // What was seen at the capture points that an assertion names: connections, requests, packets, each point by itself. Throws
 // MissingEvidenceError where a point was not captured whole, and where nothing shows that the round took place at all.
-import { connections, type Connection, type HttpExchange, type Packet } from '../../pcap/index.ts';
+import {
+  connections,
+  packetNumbered,
+  type Connection,
+  type HttpExchange,
+  type Packet,
+} from '../../pcap/index.ts';
 import type { Party, PointGroup, Selection, Way } from '../../topology/types.ts';
 import { cite } from '../claim.ts';
 import { MissingEvidenceError, type Observation } from '../observe.ts';
@@ -173,7 +179,7 @@ export function packetsIn(
 ): { point: CapturedPoint; packet: Packet }[] {
   const { packets } = point.capture;
   return [...numbers].flatMap((number) => {
-    const packet = packets[number - 1];
+    const packet = packetNumbered(packets, number);
     return packet === undefined ? [] : { point, packet };
   });
 }
