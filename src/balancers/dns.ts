@@ -47,6 +47,13 @@ export function resolvConf({ balancer }: Topology): string | undefined {
 export const dns: BalancingMethod = {
   method: 'dns',
   title: 'DNS round robin: the client picks a backend from the addresses that DNS answers with',
+  forwards: 'names',
+  // dnsmasq(8) turns the records of a name by one with each answer.
+  schedulers: ['rr'],
+  sabotages: [],
+  instead: { persistence: 'another method, such as ipvs-nat' },
+  weights: 'none',
+  section: 'dns',
   needs: ['dnsmasq'],
   modules: () => [],
   steps: (node, { balancer }) =>

@@ -1,5 +1,4 @@
-// The balancing methods, one file each.
-import type { Method } from '../topology/types.ts';
+// The balancing methods: a file each, an entry here.
 import { dns } from './dns.ts';
 import { ipvsDsr } from './ipvs-dsr.ts';
 import { ipvsFullnat } from './ipvs-fullnat.ts';
@@ -9,20 +8,28 @@ import { nftDsr, nftNat } from './nft.ts';
 import { nginx, nginxStream } from './nginx.ts';
 import type { BalancingMethod } from './types.ts';
 
-const METHODS: Readonly<Record<Method, BalancingMethod>> = {
+const ALL: readonly BalancingMethod[] = [
   nginx,
-  'nginx-stream': nginxStream,
-  'ipvs-nat': ipvsNat,
-  'ipvs-fullnat': ipvsFullnat,
-  'ipvs-dsr': ipvsDsr,
-  'ipvs-tun': ipvsTun,
-  'nft-nat': nftNat,
-  'nft-dsr': nftDsr,
+  nginxStream,
+  ipvsNat,
+  ipvsFullnat,
+  ipvsDsr,
+  ipvsTun,
+  nftNat,
+  nftDsr,
   dns,
-};
+];
 
-export function methodOf(method: Method): BalancingMethod {
-  return METHODS[method];
+const BY_NAME: ReadonlyMap<string, BalancingMethod> = new Map(ALL.map((each) => [each.method, each]));
+
+/** The names of all methods. */
+export const METHODS: readonly string[] = [...BY_NAME.keys()];
+
+/** @throws RangeError for a name that no method has; a topology that was read has none of those */
+export function methodOf(name: string): BalancingMethod {
+  const found = BY_NAME.get(name);
+  if (found === undefined) throw new RangeError(`there is no method ${name}`);
+  return found;
 }
 
-export type { BalancingMethod } from './types.ts';
+export { isDirect, type BalancingMethod } from './types.ts';

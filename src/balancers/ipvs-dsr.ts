@@ -7,16 +7,21 @@ import {
   isDirector,
   pairClaims,
   schedulerModules,
+  SCHEDULERS,
   TABLE,
   tableInspection,
   whenPersistent,
 } from './ipvs.ts';
 import { NOTHING, type BalancingMethod } from './types.ts';
-import { forgetNeighbours, isReal, quietVip, whenOnLink, whenSeveral } from './vip.ts';
+import { forgetNeighbours, isReal, LOUD_VIP, quietVip, whenOnLink, whenSeveral } from './vip.ts';
 
 export const ipvsDsr: BalancingMethod = {
   method: 'ipvs-dsr',
   title: 'L4 DSR: IPVS rewrites the destination MAC address (ipvsadm -g)',
+  forwards: 'frames',
+  schedulers: SCHEDULERS,
+  sabotages: LOUD_VIP,
+  health: true,
   needs: ['ipvsadm', 'iptables', 'sysctl', 'kernel:ipvs'],
   modules: (balancer) => [...schedulerModules(balancer), 'iptable_filter', 'iptable_nat'],
   steps: (node, setting) => {

@@ -1,6 +1,14 @@
 // IPVS with -m and MASQUERADE: both addresses are translated, so a backend sees the director as the client and needs no route through it.
 import { inNode, inspection } from '../plan/steps.ts';
-import { iptables, ipvsadm, schedulerModules, TABLE, tableInspection, whenPersistent } from './ipvs.ts';
+import {
+  iptables,
+  ipvsadm,
+  schedulerModules,
+  SCHEDULERS,
+  TABLE,
+  tableInspection,
+  whenPersistent,
+} from './ipvs.ts';
 import { NOTHING, type BalancingMethod, type Setting } from './types.ts';
 import { forwarding, vipBeside, whenSeveral } from './vip.ts';
 
@@ -32,6 +40,9 @@ function masquerade(setting: Setting) {
 export const ipvsFullnat: BalancingMethod = {
   method: 'ipvs-fullnat',
   title: 'L4 full NAT: IPVS rewrites the destination, iptables the source',
+  forwards: 'translates',
+  schedulers: SCHEDULERS,
+  sabotages: ['no-forwarding', 'no-masquerade'],
   needs: ['ipvsadm', 'iptables', 'sysctl', 'kernel:ipvs'],
   modules: (balancer) => [...schedulerModules(balancer), 'iptable_nat', 'xt_ipvs', 'xt_MASQUERADE'],
   steps: (node, setting) =>

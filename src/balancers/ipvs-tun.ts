@@ -6,12 +6,13 @@ import {
   isDirector,
   pairClaims,
   schedulerModules,
+  SCHEDULERS,
   TABLE,
   tableInspection,
   whenPersistent,
 } from './ipvs.ts';
 import { NOTHING, type BalancingMethod, type Setting } from './types.ts';
-import { forgetNeighbours, isReal, quietVip, whenOnLink, whenSeveral } from './vip.ts';
+import { forgetNeighbours, isReal, LOUD_VIP, quietVip, whenOnLink, whenSeveral } from './vip.ts';
 
 function backend(node: string, setting: Setting) {
   return [
@@ -28,6 +29,10 @@ function backend(node: string, setting: Setting) {
 export const ipvsTun: BalancingMethod = {
   method: 'ipvs-tun',
   title: 'L4 tunnel: IPVS wraps packets in IP-in-IP (ipvsadm -i)',
+  forwards: 'wraps',
+  schedulers: SCHEDULERS,
+  sabotages: LOUD_VIP,
+  health: true,
   needs: ['ipvsadm', 'sysctl', 'kernel:ipvs', 'kernel:ipip'],
   modules: (balancer) => [...schedulerModules(balancer), 'ipip'],
   steps: (node, setting) => {

@@ -77,6 +77,23 @@ export function director(
   return { ...kept, before: [...vip, ...path, ...kept.before] };
 }
 
+/** The modules of Linux 6.1 (net/netfilter/ipvs). */
+export const SCHEDULERS = [
+  'rr',
+  'wrr',
+  'lc',
+  'wlc',
+  'fo',
+  'ovf',
+  'lblc',
+  'lblcr',
+  'dh',
+  'sh',
+  'mh',
+  'sed',
+  'nq',
+];
+
 /** The kernel modules of the schedulers in use. */
 export function schedulerModules(balancer: Balancer): string[] {
   return ['ip_vs', ...new Set(balancer.services.map((service) => `ip_vs_${service.scheduler}`))];

@@ -6,6 +6,7 @@ import {
   forgetNeighbours,
   forwarding,
   isReal,
+  LOUD_VIP,
   outsideInterface,
   quietVip,
   vipBeside,
@@ -106,6 +107,10 @@ const table = (balancer: Balancer) => inspection('nft', balancer.node, TABLE, "T
 export const nftNat: BalancingMethod = {
   method: 'nft-nat',
   title: 'L4 NAT by nftables: dnat to a map',
+  forwards: 'translates',
+  schedulers: ['rr', 'wrr', 'random', 'sh', 'sh-port'],
+  sabotages: ['no-forwarding'],
+  instead: { persistence: 'scheduler: sh' },
   needs: ['nft', 'sysctl', 'kernel:nftables'],
   modules: () => ['nf_tables', 'nft_chain_nat', 'nft_numgen', 'nft_hash'],
   steps: (node, setting) =>
@@ -133,6 +138,12 @@ export const nftNat: BalancingMethod = {
 export const nftDsr: BalancingMethod = {
   method: 'nft-dsr',
   title: 'L4 DSR by nftables: a new destination MAC address at ingress',
+  forwards: 'frames',
+  // Without connection tracking only what is the same for each packet of a connection can pick.
+  schedulers: ['sh', 'sh-port'],
+  sabotages: LOUD_VIP,
+  instead: { persistence: 'scheduler: sh' },
+  asks: false,
   needs: ['nft', 'sysctl', 'kernel:nftables'],
   modules: () => ['nf_tables', 'nft_fwd_netdev', 'nft_hash', 'nft_numgen'],
   steps: (node, setting: Setting) => {

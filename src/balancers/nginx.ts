@@ -161,9 +161,21 @@ function nginxSteps(stream: boolean) {
   };
 }
 
+const CHECKS = 'nginx has checks of its own: nginx: {max-fails: 1, fail-timeout: 5s}';
+
 export const nginx: BalancingMethod = {
   method: 'nginx',
   title: 'L7: nginx reads the request and asks a backend over a second connection',
+  forwards: 'proxy',
+  schedulers: ['rr', 'least_conn', 'ip_hash', 'random'],
+  sabotages: [],
+  instead: {
+    persistence: 'scheduler: ip_hash or nginx: {sticky-cookie: NAME}',
+    health: CHECKS,
+  },
+  weights: 'positive',
+  down: true,
+  section: 'nginx',
   needs: ['nginx'],
   modules: () => [],
   steps: nginxSteps(false),
@@ -184,6 +196,13 @@ export const nginx: BalancingMethod = {
 export const nginxStream: BalancingMethod = {
   method: 'nginx-stream',
   title: 'L4 proxy: nginx joins two TCP connections without reading what they carry',
+  forwards: 'proxy',
+  schedulers: ['rr', 'least_conn', 'random'],
+  sabotages: [],
+  instead: { persistence: 'nginx: {upstream-directives: ["hash $remote_addr;"]}', health: CHECKS },
+  weights: 'positive',
+  down: true,
+  section: 'nginx',
   needs: ['nginx', 'nginx-stream'],
   modules: () => [],
   steps: nginxSteps(true),

@@ -1,7 +1,9 @@
-// What a balancing method is to the rest of lblab: what it needs, the steps that set it up, and the claims that hold for it.
+// What a balancing method is to the rest of lblab: what a topology may say of it, what it needs, the steps that set it up, and the claims
+// that hold for it.
+import type * as z from 'zod';
 import type { Step } from '../plan/types.ts';
 import type { Need } from '../sandbox/needs.ts';
-import type { Balancer, Method, Topology } from '../topology/types.ts';
+import type { Balancer, Sabotage, Topology } from '../topology/types.ts';
 
 /** What a method's steps are made from. */
 export interface Setting {
@@ -19,10 +21,39 @@ export interface NodeSteps {
   readonly last?: readonly Step[];
 }
 
+/**
+ * How requests come to a backend: a `proxy` ends TCP and connects anew; NAT `translates` addresses; direct return `frames` a packet for the
+ * backend's MAC address, or `wraps` it into another; DNS `names` the backend to the client and carries nothing.
+ */
+export type Forwarding = 'proxy' | 'translates' | 'frames' | 'wraps' | 'names';
+
+/** Whether packets come to the backend with the VIP and the port that the client asked for: then the backend has the VIP too. */
+export const isDirect = (forwards: Forwarding): boolean => forwards === 'frames' || forwards === 'wraps';
+
 export interface BalancingMethod {
-  readonly method: Method;
+  /** What `method:` says. */
+  readonly method: string;
   /** One line for lists and errors. */
   readonly title: string;
+  readonly forwards: Forwarding;
+  /** The method's own words for how requests are spread, the default first. */
+  readonly schedulers: readonly string[];
+  /** Faults that can be built in. */
+  readonly sabotages: readonly Sabotage[];
+  /** What to write in place of `persistence` and `health`, where the method has none. */
+  readonly instead?: { readonly persistence?: string; readonly health?: string };
+  /** Weights that have no meaning: 0, or any. */
+  readonly weights?: 'positive' | 'none';
+  /** A real server can be declared and marked down. */
+  readonly down?: true;
+  /** keepalived can keep the table. */
+  readonly health?: true;
+  /** The director is told its backends' MAC addresses, and asks for none by ARP. */
+  readonly asks?: false;
+  /** The key under `balancer` that has the method's options. */
+  readonly section?: string;
+  /** What stands there, with all defaults; `Balancer.options` is what it gives. */
+  readonly options?: z.ZodObject;
   /** Tools and kernel features beyond those that every lab needs. */
   readonly needs: readonly Need[];
   /** Kernel modules that it takes, for a kernel that does not load them by itself. */

@@ -4,7 +4,7 @@ import { isIPv6 } from 'node:net';
 import { inNode } from '../plan/steps.ts';
 import type { CommandStep } from '../plan/types.ts';
 import { contains, parseIp } from '../topology/address.ts';
-import type { Balancer, Topology } from '../topology/types.ts';
+import type { Balancer, Sabotage, Topology } from '../topology/types.ts';
 import type { Setting } from './types.ts';
 
 /** Whether the VIP is one of the balancer's addresses already. */
@@ -96,6 +96,9 @@ export function quietVip(
         ]),
   ];
 }
+
+/** What can be left out of a backend that has the VIP. */
+export const LOUD_VIP: readonly Sabotage[] = ['no-arp-ignore', 'no-arp-announce', 'no-loopback-vip'];
 
 /** Every node forgets its neighbours, so that the captures show who answers for the VIP. */
 export function forgetNeighbours({ topology }: Setting): CommandStep[] {

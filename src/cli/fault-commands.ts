@@ -1,5 +1,5 @@
 // The commands about what breaks and what it costs: their options and examples.
-import type { Define, Register } from './program.ts';
+import type { Define, Register } from './defining.ts';
 
 export function defineFaultCommands(command: Define, act: Register): void {
   command(

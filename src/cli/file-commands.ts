@@ -1,7 +1,7 @@
 // The commands that need no lab: what a topology says, what would be executed for it, and the shell's completion.
 import { Argument, Option, type Command } from 'commander';
 import { labName } from './arguments.ts';
-import type { Define, Register } from './program.ts';
+import type { Define, Register } from './defining.ts';
 
 export function defineFileCommands(program: Command, command: Define, act: Register): void {
   command(

@@ -2,7 +2,7 @@
 import { Option } from 'commander';
 import { integer } from './arguments.ts';
 import { analysisFlags, endpointFilter, pattern, ranges, states, STATES } from './filters.ts';
-import type { Define, Register } from './program.ts';
+import type { Define, Register } from './defining.ts';
 
 export function defineInspect(command: Define, act: Register): void {
   command(

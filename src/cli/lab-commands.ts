@@ -2,7 +2,7 @@
 import { Option } from 'commander';
 import { collect, CONCURRENCY, FOR, LAB, labName, RATE, REQUESTS, seconds } from './arguments.ts';
 import { REPORT } from './reports.ts';
-import type { Define, Register } from './program.ts';
+import type { Define, Register } from './defining.ts';
 
 const VALUED = new Set(['-l', '--lab', '--timeout', '--kernel']);
 

@@ -2,7 +2,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { collect, integer } from './arguments.ts';
 import { analysisFlags, endpointFilter, pattern, ranges, states, STATES } from './filters.ts';
-import type { Define, Register } from './program.ts';
+import type { Define, Register } from './defining.ts';
 
 const FLAGS = ['syn', 'ack', 'fin', 'rst', 'psh', 'urg', 'ece', 'cwr'];
 

@@ -8,24 +8,9 @@ import { defineInspect } from './inspect-command.ts';
 import { defineLabCommands, keepCommandWhole } from './lab-commands.ts';
 import { definePictures } from './picture-commands.ts';
 import { makeCli, type Cli, type GlobalOptions } from './context.ts';
+import type { Define, Register } from './defining.ts';
 import { REPORT } from './reports.ts';
 import { EXIT, Failure } from './failure.ts';
-
-export type Act = (cli: Cli, ...args: never[]) => Promise<number>;
-
-export interface ActOptions {
-  /** Ctrl-C is an ordinary end of the command, or another program's business: the exit code is then the command's own. */
-  readonly ownSignals?: boolean;
-}
-
-/** Makes a commander action of a command's function, which is loaded when called. */
-export type Register = (
-  load: () => Promise<Act>,
-  options?: ActOptions,
-) => (...args: unknown[]) => Promise<void>;
-
-/** Adds a command with its examples. */
-export type Define = (name: string, description: string, examples: string) => Command;
 
 /** Runs the tool. Resolves with the exit code; everything that is said has been said. */
 export async function main(argv: readonly string[], version: string): Promise<number> {

@@ -1,7 +1,8 @@
 // The topology that lies beside saved captures, `topology.json`, read back. It may come from elsewhere: its names become file names, so
 // they are checked, and so is every part that judging looks at.
 import * as z from 'zod';
-import { METHODS, type Topology } from '../topology/types.ts';
+import { METHODS } from '../balancers/index.ts';
+import type { Topology } from '../topology/types.ts';
 import type { FaultRecord } from '../verify/types.ts';
 import { LabError } from './folders.ts';
 

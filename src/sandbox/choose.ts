@@ -5,7 +5,6 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { NEEDS, type Need } from './needs.ts';
-import type { Kernel } from './start.ts';
 
 export interface Machine {
   readonly uid: number;
@@ -15,6 +14,9 @@ export interface Machine {
   /** Where proc(5) is mounted. */
   readonly proc: string;
 }
+
+/** Where a lab runs: this machine's kernel, or a user-mode one. */
+export type Kernel = 'host' | 'uml';
 
 export type Choice = { readonly kernel: Kernel; readonly why: string };
 

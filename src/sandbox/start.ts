@@ -6,11 +6,11 @@ import { readFile, realpath, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { obstacle } from './choose.ts';
+import { obstacle, type Kernel } from './choose.ts';
 import { SandboxClient, SandboxError } from './client.ts';
 import { enclose, foldersOf, hidden, type Walls } from './enclosure.ts';
 
-export type Kernel = 'host' | 'uml';
+export type { Kernel } from './choose.ts';
 
 export interface StartOptions {
   readonly kernel: Kernel;

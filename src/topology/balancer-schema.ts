@@ -1,9 +1,10 @@
 // The shape of a topology file's balancer: the method and its options, virtual services, real servers, health checks. What each method can
 // and cannot do is left to balancing.ts.
 import * as z from 'zod';
+import { METHODS, methodOf } from '../balancers/index.ts';
 import { named, port } from './name-shapes.ts';
 import { duration, like, line, mapping, what } from './shapes.ts';
-import { METHODS, SABOTAGES } from './types.ts';
+import { SABOTAGES } from './types.ts';
 
 const scheduler = line(64).describe(
   'How requests are spread. nginx: rr, least_conn, ip_hash, random. IPVS: rr, wrr, lc, wlc, sh and the others of ipvsadm(8). nft-nat: rr, wrr, random, sh, sh-port. nft-dsr: sh, sh-port. dns: rr. Default: rr, and sh for nft-dsr.',
@@ -23,7 +24,7 @@ const backends = z
           .describe('Which of its addresses. Default: the first on a segment that the balancer is on.'),
         port: port.optional().describe("Default: the service's port."),
         weight: z.int().min(0).max(65_535).default(1),
-        down: z.boolean().optional().describe('nginx only: declared and marked down.'),
+        down: z.boolean().optional().describe('Declared and marked down; nginx has no weight 0.'),
       }),
     ]),
   )
@@ -115,6 +116,17 @@ const pair = mapping({
   sync: z.boolean().default(true).describe('Whether the first director tells the second of its connections.'),
 });
 
+/** Sections of options that methods define themselves. */
+function ownSections(): object {
+  return Object.fromEntries(
+    METHODS.map(methodOf).flatMap(({ section, options, method }) =>
+      section === undefined || options === undefined
+        ? []
+        : [[section, options.optional().describe(`For method ${method}.`)]],
+    ),
+  );
+}
+
 export const balancer = mapping({
   node: line(64).optional().describe('Default: the only node of role balancer; of role dns with method dns.'),
   method: z.enum(METHODS).describe('How requests are balanced.'),
@@ -144,6 +156,7 @@ export const balancer = mapping({
     .describe('Several virtual services. What one leaves out is taken from the balancer.'),
   nginx: nginx.optional(),
   dns: dns.optional().describe('For method dns.'),
+  ...ownSections(),
   health: z
     .union([z.boolean(), health])
     .optional()

@@ -1,8 +1,6 @@
 // Which addresses a node answers for beside those of its interfaces.
-import type { Method, Topology } from './types.ts';
-
-/** Methods by which a backend answers with the VIP, which it has on a loopback or a tunnel's end. */
-const SHARING: ReadonlySet<Method> = new Set<Method>(['ipvs-dsr', 'ipvs-tun', 'nft-dsr']);
+import { isDirect, methodOf } from '../balancers/index.ts';
+import type { Topology } from './types.ts';
 
 export interface AddressBeside {
   readonly kind: 'VIP' | 'lo';
@@ -18,7 +16,7 @@ export function addressesBeside(topology: Topology, name: string): AddressBeside
   const { balancer } = topology;
   const isSharing =
     balancer !== undefined &&
-    SHARING.has(balancer.method) &&
+    isDirect(methodOf(balancer.method).forwards) &&
     !balancer.sabotage.includes('no-loopback-vip') &&
     balancer.services.some(({ backends }) => backends.some((real) => real.node === name));
   const isVip = balancer !== undefined && (balancer.node === name || isSharing);

@@ -1,5 +1,6 @@
 // What `expect` and `claims` say, with every name resolved and every unit a number. Reports statements that cannot be judged; names
 // are left to cast.ts, judging to src/verify/assertions.
+import { methodOf } from '../balancers/index.ts';
 import { ANALYSIS_FLAGS } from '../pcap/analysis.ts';
 import type { AnalysisFlag } from '../pcap/analysis.ts';
 import { Names } from './cast.ts';
@@ -14,6 +15,7 @@ import { nearest } from './nearest.ts';
 import { compilePattern } from './pattern.ts';
 import type { Declared } from './schema.ts';
 import { asList } from './shapes.ts';
+import { nanoseconds } from './time.ts';
 
 /** The assertions of a file, without their places in it; what is wrong with one leaves it out. */
 export function resolveExpectations(declared: Declared, cast: Cast, context: Context): Assertion[] {
@@ -31,12 +33,6 @@ export function resolveExpectations(declared: Declared, cast: Cast, context: Con
       ...(within === undefined ? {} : { within: nanoseconds(within) / 1e6 }),
     };
   });
-}
-
-/** `20us`, `5ms`, `1.5s` or `2m` in nanoseconds. */
-function nanoseconds(text: string): number {
-  const [, number = '0', unit = 'ms'] = /^([0-9.]+)(us|ms|s|m)$/.exec(text) ?? [];
-  return Math.round(Number(number) * ({ us: 1e3, ms: 1e6, s: 1e9, m: 60e9 }[unit] ?? 1));
 }
 
 type Of<K extends Kind> = NonNullable<DeclaredExpectation[K]>;
@@ -410,7 +406,7 @@ class Resolver {
       this.#context.absent(path, 'table says nothing', 'say contains or matches', true);
     }
     const method = this.#cast.balancer?.method;
-    if (method === undefined || method.startsWith('nginx')) {
+    if (method === undefined || methodOf(method).table === undefined) {
       this.#context.absent(
         path,
         method === undefined ? 'there is no balancer with a table' : `${method} keeps no table`,

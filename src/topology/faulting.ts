@@ -7,7 +7,7 @@ import type { Path } from './issues.ts';
 import { nearest } from './nearest.ts';
 import type { Declared } from './schema.ts';
 import type { Balancer, Node, Traffic } from './types.ts';
-import { milliseconds } from './wiring.ts';
+import { milliseconds } from './time.ts';
 import { splitWords } from './words.ts';
 
 interface Around {

@@ -2,7 +2,7 @@
 // runs, and how it is done, is left to src/lab.
 import { show, suggest } from './issues.ts';
 import { nearest } from './nearest.ts';
-import { milliseconds } from './wiring.ts';
+import { milliseconds } from './time.ts';
 
 /**
  * `stop-service` ends services in order (SIGTERM), `kill` at once (SIGKILL); `link-down` pulls the cable; `delay` and `loss` are netem's;

@@ -14,7 +14,7 @@ export { TopologyError } from './issues.ts';
 export type { Issue } from './issues.ts';
 export { CLAIM_IDS } from './claims.ts';
 export { topologySchema } from './schema.ts';
-export { METHODS } from './types.ts';
+export { METHODS } from '../balancers/index.ts';
 export type * from './types.ts';
 
 /** So many problems are told of; a file with more is no topology. */

@@ -1,6 +1,5 @@
 // A node's own section: its services, web server, ports, routes, files and commands.
 import { contains, formatIp, formatSubnet, network, parseIp, parseSubnet } from './address.ts';
-import type { Machines } from './balancing.ts';
 import type { Context } from './context.ts';
 import { resolveFiles } from './files.ts';
 import type { Surroundings } from './files.ts';
@@ -10,6 +9,7 @@ import { parseUrl } from './names.ts';
 import type { DeclaredNode } from './schema.ts';
 import type { Balancer, Httpd, Node, Ready, Role, Route, Service } from './types.ts';
 import { resolveLoopback } from './wiring.ts';
+import type { Machines } from './wiring.ts';
 import { splitWords } from './words.ts';
 
 export interface Rest {

@@ -1,8 +1,8 @@
 // From what is written to what is meant: names followed, defaults filled in, addresses assigned, rules that span several keys checked.
 // Gives the Topology that everything downstream works from; reads no file but through the reader it is handed.
+import { methodOf } from '../balancers/index.ts';
 import { formatIp, parseIp } from './address.ts';
-import { balancerNode, resolveBalancer } from './balancing.ts';
-import type { Machines } from './balancing.ts';
+import { balancerNode, resolveBalancer, roleFor } from './balancing.ts';
 import type { Context } from './context.ts';
 import { resolveExpectations } from './expecting.ts';
 import { resolveFaults } from './faulting.ts';
@@ -17,6 +17,7 @@ import type { Declared } from './schema.ts';
 import type { Balancer, Node, Role, Topology } from './types.ts';
 import { resolveCaptures, resolveTraffic } from './watching.ts';
 import { resolveInterfaces, resolveSegments, toSegment } from './wiring.ts';
+import type { Machines } from './wiring.ts';
 
 export function resolve(declared: Declared, around: Surroundings, context: Context): Topology {
   const wires = resolveSegments(declared.segments, context);
@@ -24,8 +25,8 @@ export function resolve(declared: Declared, around: Surroundings, context: Conte
   const plugs = resolveInterfaces(declared.nodes, wires, vip === undefined ? [] : [formatIp(vip)], context);
   const roles = new Map<string, Role>();
   for (const [name, node] of Object.entries(declared.nodes)) {
-    const balances = declared.balancer?.method === 'dns' ? 'dns' : 'balancer';
-    roles.set(name, node.role ?? (declared.balancer?.node === name ? balances : 'node'));
+    const { balancer } = declared;
+    roles.set(name, node.role ?? (balancer?.node === name ? roleFor(balancer.method) : 'node'));
   }
   checkNames(declared.nodes, ['nodes'], context);
   if (Object.keys(declared.segments).length === 0)
@@ -101,7 +102,8 @@ function checkReach(
   const told = new Set<string>();
   // A DNS server sends nothing to backends: clients do.
   const clients = [...machines.roles].filter(([, role]) => role === 'client').map(([name]) => name);
-  const senders = balancer.method === 'dns' ? clients : [balancer.node];
+  const names = methodOf(balancer.method).forwards === 'names';
+  const senders = names ? clients : [balancer.node];
   for (const [index, service] of balancer.services.entries()) {
     const list = written?.[index]?.backends ?? declared.balancer?.backends;
     const base: Path =
@@ -129,16 +131,16 @@ function checkReach(
     if (why === undefined) continue;
     context.follows(
       ['nodes', name],
-      `the client ${name} cannot reach the ${balancer.method === 'dns' ? 'DNS server' : 'VIP'} ${balancer.vip}: ${why}`,
+      `the client ${name} cannot reach the ${names ? 'DNS server' : 'VIP'} ${balancer.vip}: ${why}`,
       'say unchecked: true in balancer to see it fail',
       true,
     );
   }
 }
 
-/** nginx listens in the balancer's own node. */
+/** A proxy listens in the balancer's own node. */
 function checkBalancerPorts(nodes: Declared['nodes'], balancer: Balancer, context: Context): void {
-  if (!balancer.method.startsWith('nginx')) return;
+  if (methodOf(balancer.method).forwards !== 'proxy') return;
   const node = nodes[balancer.node];
   const ports = new Set(balancer.services.map(({ port }) => port));
   for (const [index, { port }] of (node?.services ?? []).entries()) {

@@ -12,19 +12,8 @@ export type { Fault, FaultKind, TimedFault } from './faults.ts';
 /** The part a node plays. Claims and assertions speak of roles, so they can be judged on any lab. */
 export type Role = 'client' | 'balancer' | 'backend' | 'router' | 'dns' | 'node';
 
-/** How requests are spread; one file each in `src/balancers`. */
-export const METHODS = [
-  'nginx',
-  'nginx-stream',
-  'ipvs-nat',
-  'ipvs-fullnat',
-  'ipvs-dsr',
-  'ipvs-tun',
-  'nft-nat',
-  'nft-dsr',
-  'dns',
-] as const;
-export type Method = (typeof METHODS)[number];
+/** How requests are spread: a method of `src/balancers`, by its name. */
+export type Method = string;
 
 /** An address with its prefix length, e.g. `192.168.11.104` and 24. */
 export interface Address {
@@ -107,14 +96,14 @@ export interface Real {
   readonly address: string;
   readonly port: number;
   readonly weight: number;
-  /** nginx only: declared and marked `down`. */
+  /** Declared and marked as down, by methods that can. */
   readonly down?: boolean;
 }
 
 export interface VirtualService {
   readonly protocol: 'tcp' | 'udp';
   readonly port: number;
-  /** The method's own word, one of `SCHEDULERS`: IPVS's short name (`rr`, `lc`, ...), or nginx's (`rr`, `least_conn`, ...). */
+  /** The method's own word: IPVS's short name (`rr`, `lc`, ...), or nginx's (`rr`, `least_conn`, ...). */
   readonly scheduler: string;
   /** Seconds that a client stays on its real server; 0: none. */
   readonly persistence: number;
@@ -196,6 +185,8 @@ export interface Balancer {
   readonly nginx: NginxOptions;
   /** Method dns only. */
   readonly dns?: DnsOptions;
+  /** What the section of any other method says, as its file in `src/balancers` defines it. */
+  readonly options?: Readonly<Record<string, unknown>>;
   /** IPVS only: keepalived keeps the table, in place of ipvsadm. */
   readonly health?: HealthCheck;
   readonly pair?: Pair;

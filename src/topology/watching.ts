@@ -1,15 +1,14 @@
 // What is asked of a lab and where one listens: captures and traffic.
 import { formatIp, parseIp } from './address.ts';
-import type { Machines } from './balancing.ts';
 import type { Context } from './context.ts';
 import { show, suggest } from './issues.ts';
 import type { Path } from './issues.ts';
 import { checkNames, parseUrl } from './names.ts';
 import { nearest } from './nearest.ts';
 import type { Declared } from './schema.ts';
+import { milliseconds } from './time.ts';
 import type { Balancer, CapturePoint, Lookup, Node, Traffic } from './types.ts';
-import { milliseconds } from './wiring.ts';
-import type { Plug } from './wiring.ts';
+import type { Machines, Plug } from './wiring.ts';
 
 export function resolveCaptures(
   declared: Declared,

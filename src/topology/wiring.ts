@@ -18,7 +18,8 @@ import type { Context } from './context.ts';
 import { show } from './issues.ts';
 import type { Path } from './issues.ts';
 import type { Declared, DeclaredInterface } from './schema.ts';
-import type { Address, Interface, Link, Segment } from './types.ts';
+import { milliseconds } from './time.ts';
+import type { Address, Interface, Link, Role, Segment } from './types.ts';
 
 export interface Wire {
   readonly name: string;
@@ -26,6 +27,13 @@ export interface Wire {
 }
 
 /** An interface under way: its addresses as numbers too. */
+/** The machines of a file, and what is known of them before they are resolved. */
+export interface Machines {
+  readonly declared: Declared['nodes'];
+  readonly roles: ReadonlyMap<string, Role>;
+  readonly plugs: ReadonlyMap<string, readonly Plug[]>;
+}
+
 export interface Plug extends Interface {
   readonly ips: readonly { readonly ip: Ip; readonly prefix: number }[];
   readonly path: Path;
@@ -303,12 +311,6 @@ function withMacs(
     });
   }
   return plugs;
-}
-
-/** `5ms`, `1.5s` or `2m` in milliseconds. */
-export function milliseconds(text: string): number {
-  const [, number = '0', unit = 'ms'] = /^([0-9.]+)(ms|s|m)$/.exec(text) ?? [];
-  return Number(number) * ({ ms: 1, s: 1000, m: 60_000 }[unit] ?? 1);
 }
 
 function toLink(link: Exclude<DeclaredInterface, string>['link']): Link | undefined {

@@ -4,7 +4,7 @@ import { Chalk } from 'chalk';
 import { Command } from 'commander';
 import type { Cli } from '../../src/cli/context.ts';
 import { defineInspect } from '../../src/cli/inspect-command.ts';
-import type { Define, Register } from '../../src/cli/program.ts';
+import type { Define, Register } from '../../src/cli/defining.ts';
 
 export interface Ran {
   readonly code: number;
