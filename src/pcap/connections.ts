@@ -56,8 +56,19 @@ export function connections(capture: Pick<Capture, 'packets'>): Connection[] {
   return gathered.flatMap((entry, life) => {
     if (entry.numbers.length === 0) return [];
     const figures = teller.tell(life);
-    const http = figures.protocol === 'udp' ? [] : exchanges(figures, entry, isLowTheClient(lives, life));
-    return [{ ...figures, packetNumbers: entry.numbers, analysisPackets: entry.found, http }];
+    const isLowClient = isLowTheClient(lives, life);
+    let http: HttpExchange[] | undefined;
+    return [
+      {
+        ...figures,
+        packetNumbers: entry.numbers,
+        analysisPackets: entry.found,
+        // Read when somebody asks: most questions are about packets.
+        get http() {
+          return (http ??= figures.protocol === 'udp' ? [] : exchanges(figures, entry, isLowClient));
+        },
+      },
+    ];
   });
 }
 

@@ -1,8 +1,7 @@
 // What several captures show of the same packets: the ways that packets took, what was rewritten on each, which connections are
 // one and the same, and which requests a proxy passed on. Pure.
 import type { ChalkInstance } from 'chalk';
-import { joinRequests, joinTwins, type Connection, type Step, type Twin } from '../pcap/index.ts';
-import { groupBy } from '../pcap/groups.ts';
+import { groupBy, joinRequests, joinTwins, type Connection, type Step, type Twin } from '../pcap/index.ts';
 import { count, duration, endpoint, list, tally } from '../verify/words.ts';
 import { clip, forTerminal } from './escape.ts';
 import type { InspectedCapture, InspectedConnection } from './inspect.ts';

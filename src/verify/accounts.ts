@@ -4,7 +4,7 @@ import { cite } from './claim.ts';
 import { isHandshakeComplete } from './measure.ts';
 import { MissingEvidenceError, observe, type Sighting } from './observe.ts';
 import type { Check, Evidence, PacketReference, RequestRecord } from './types.ts';
-import { groupBy } from '../pcap/groups.ts';
+import { groupBy } from '../pcap/index.ts';
 import { count, list } from './words.ts';
 
 const ID = 'accounts';

@@ -1,10 +1,9 @@
 // Measurements that claims are put together from: connections paired across places, packets with their twins, byte streams, HTTP fields,
 // which backend a connection reached. Pure; says what is, never whether it is right.
-import type { HttpExchange, HttpMessage } from '../pcap/index.ts';
+import { groupBy, type HttpExchange, type HttpMessage } from '../pcap/index.ts';
 import { reassemble } from '../pcap/stream.ts';
 import { MissingEvidenceError, type Observation, type SeenPacket, type Sighting } from './observe.ts';
 import type { BackendRole } from './roles.ts';
-import { groupBy } from '../pcap/groups.ts';
 
 /** The same connection seen at two places. */
 export interface Pair {

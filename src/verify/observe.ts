@@ -1,9 +1,8 @@
 // The service's packets and connections as seen at each place. On the balancer a packet belongs to a side by its destination MAC and its
 // direction, so one arm or two makes no difference. What the packets prove is left to the claims.
-import { connections, type Connection, type Packet } from '../pcap/index.ts';
+import { connections, groupBy, type Connection, type Packet } from '../pcap/index.ts';
 import { placesOf, rolesOf, type Place, type Roles } from './roles.ts';
 import type { CapturedPoint, Evidence } from './types.ts';
-import { groupBy } from '../pcap/groups.ts';
 import { list } from './words.ts';
 
 /** Thrown by a measurement that has nothing to measure: the verdict is `unknown`, with the message as what was observed. */

@@ -1,6 +1,6 @@
 // Verdicts are sentences.
 import { expect, test } from 'vitest';
-import { groupBy } from '../../src/pcap/groups.ts';
+import { groupBy } from '../../src/pcap/index.ts';
 import { count, duration, endpoint, list, spread, tally } from '../../src/verify/words.ts';
 
 test('numbers of things', () => {

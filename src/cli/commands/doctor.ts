@@ -6,7 +6,7 @@ import { ALWAYS, chooseKernel, FOR_UML, packageOf, type Choice } from '../../san
 import { examine, installMissing, type Findings } from '../../sandbox/doctor.ts';
 import { NEEDS, type Need } from '../../sandbox/needs.ts';
 import type { Topology } from '../../topology/types.ts';
-import { groupBy } from '../../pcap/groups.ts';
+import { groupBy } from '../../pcap/index.ts';
 import type { Cli } from '../context.ts';
 import { EXIT } from '../failure.ts';
 import { machineOf, needsOf } from '../kernel.ts';

@@ -1,7 +1,6 @@
 // Makes a ladder of captures: which machines, in which order, and each packet's way between them. Pure; drawing is left to text.ts and to the
 // HTML report.
-import { packetNumbered, type Packet, type Rewrite, type Twin } from '../../pcap/index.ts';
-import { groupBy } from '../../pcap/groups.ts';
+import { groupBy, packetNumbered, type Packet, type Rewrite, type Twin } from '../../pcap/index.ts';
 import { rolesOf, type Roles } from '../../verify/roles.ts';
 import { addressesBeside } from '../../topology/beside.ts';
 import type { Topology } from '../../topology/types.ts';

@@ -1,6 +1,6 @@
 // What a ladder's marks mean in full: values before and after, requests in a proxy's own words, what went past, what was not seen. Lines of
 // printable ASCII; how they are shown is left to the renderers.
-import { groupBy } from '../../pcap/groups.ts';
+import { groupBy } from '../../pcap/index.ts';
 import { count, duration, endpoint, list, tally } from '../../verify/words.ts';
 import { clip } from '../escape.ts';
 import { ascii, rewriteWords } from './labels.ts';

@@ -1,13 +1,13 @@
 // Which request a proxy made of which, told from requests that are only alike and under way together. Knows that a proxy asks from where it
 // was asked, and asks once.
 import {
+  groupBy,
   packetNumbered,
   type Connection,
   type Packet,
   type ProxiedRequest,
   type RequestSighting,
 } from '../../pcap/index.ts';
-import { groupBy } from '../../pcap/groups.ts';
 import { tally } from '../../verify/words.ts';
 
 /** What is known of connections beside their requests. */

@@ -2,6 +2,7 @@
 // MissingEvidenceError where a point was not captured whole, and where nothing shows that the round took place at all.
 import {
   connections,
+  groupBy,
   packetNumbered,
   type Connection,
   type HttpExchange,
@@ -11,7 +12,6 @@ import type { Party, PointGroup, Selection, Way } from '../../topology/types.ts'
 import { cite } from '../claim.ts';
 import { MissingEvidenceError, type Observation } from '../observe.ts';
 import type { CapturedPoint, PacketReference, RequestRecord } from '../types.ts';
-import { groupBy } from '../../pcap/groups.ts';
 import { count } from '../words.ts';
 
 /** A connection of the service at one capture point. */

@@ -1,8 +1,7 @@
 // Where TCP ends, and what TCP suffers on the way.
-import { ANALYSIS_FLAGS } from '../../pcap/index.ts';
+import { ANALYSIS_FLAGS, groupBy } from '../../pcap/index.ts';
 import type { AnalysisAssertion, EndToEndAssertion } from '../../topology/types.ts';
 import { MissingEvidenceError } from '../observe.ts';
-import { groupBy } from '../../pcap/groups.ts';
 import { count, list } from '../words.ts';
 import type { Judge } from './kind.ts';
 import { at, citeConnections, citeNumbers, connectionsAt, openedAt, type Located } from './places.ts';

@@ -4,7 +4,7 @@ import { answersAt, followedBy, isServed, keeps, type Followed, type SeenAnswer 
 import { MissingEvidenceError, type Observation, type Sighting } from '../observe.ts';
 import type { BackendRole } from '../roles.ts';
 import type { Claim, FaultRecord } from '../types.ts';
-import { groupBy } from '../../pcap/groups.ts';
+import { groupBy } from '../../pcap/index.ts';
 import { count, duration, endpoint, list, spread } from '../words.ts';
 import { synsOf } from './common.ts';
 import { follow } from './l4.ts';

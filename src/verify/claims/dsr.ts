@@ -3,10 +3,9 @@
 import { cite, claim } from '../claim.ts';
 import { pairForwarded, rangesOf, streamOf, twinsOf, type Pair, type Twins } from '../measure.ts';
 import { MissingEvidenceError, type Observation, type SeenPacket } from '../observe.ts';
-import { connections } from '../../pcap/index.ts';
+import { connections, groupBy } from '../../pcap/index.ts';
 import { parseIptables } from '../tables.ts';
 import type { Claim } from '../types.ts';
-import { groupBy } from '../../pcap/groups.ts';
 import { count, list, spread, tally } from '../words.ts';
 import {
   connectsToVip,

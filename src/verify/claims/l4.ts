@@ -3,7 +3,7 @@ import { claim } from '../claim.ts';
 import { areBackendsCaptured, forwarded, pairByNumbers, type Reached } from '../measure.ts';
 import { MissingEvidenceError, type Observation } from '../observe.ts';
 import type { Claim } from '../types.ts';
-import { groupBy } from '../../pcap/groups.ts';
+import { groupBy } from '../../pcap/index.ts';
 import { count, spread } from '../words.ts';
 import { synsOf } from './common.ts';
 

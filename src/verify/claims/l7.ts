@@ -13,7 +13,7 @@ import {
 } from '../measure.ts';
 import { MissingEvidenceError, type Observation } from '../observe.ts';
 import type { Claim } from '../types.ts';
-import { groupBy } from '../../pcap/groups.ts';
+import { groupBy } from '../../pcap/index.ts';
 import { count, duration, list, spread, tally } from '../words.ts';
 import { connectsToVip, sharesText, sourceIsBalancer, synsOf, where } from './common.ts';
 
