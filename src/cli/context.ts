@@ -1,10 +1,10 @@
 // What a command knows of the world: where to write, in which colours, who calls, when to stop. Made once in program.ts and handed down.
-import { chown, lstat, readdir } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Chalk, type ChalkInstance } from 'chalk';
 import type { Host } from '../lab/lab.ts';
+import type { Owner } from '../lab/outlet.ts';
 
 /** Options that every command takes. */
 export interface GlobalOptions {
@@ -100,17 +100,9 @@ export function makeCli(options: GlobalOptions, signal: AbortSignal): Cli {
   };
 }
 
-/** Gives a folder and what is in it to the user who called sudo, if one did. Links are not followed. */
-export async function giveToCaller(cli: Cli, path: string): Promise<void> {
+/** The user who called sudo, if one did: what is left for the user is theirs. */
+export function callerOf(cli: Cli): Owner | undefined {
   const uid = Number(cli.env.SUDO_UID);
   const gid = Number(cli.env.SUDO_GID);
-  if (cli.host.uid !== 0 || !Number.isInteger(uid) || !Number.isInteger(gid)) return;
-  const give = async (file: string): Promise<void> => {
-    const info = await lstat(file);
-    if (info.isSymbolicLink()) return;
-    await chown(file, uid, gid);
-    if (info.isDirectory())
-      await Promise.all((await readdir(file)).map(async (name) => give(join(file, name))));
-  };
-  await give(path);
+  return cli.host.uid === 0 && Number.isInteger(uid) && Number.isInteger(gid) ? { uid, gid } : undefined;
 }

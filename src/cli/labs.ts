@@ -1,5 +1,5 @@
 // Finds the lab that a command is about, and the node in it: by name, or the only one that is up.
-import { labs } from '../lab/folders.ts';
+import { checkHome, labs } from '../lab/folders.ts';
 import { attachLab, type Lab } from '../lab/lab.ts';
 import { nearest } from '../topology/nearest.ts';
 import type { Node } from '../topology/types.ts';
@@ -9,6 +9,7 @@ import { follow } from './progress.ts';
 
 /** The lab named, or the only one that is up. Throws Failure that lists those that are up. */
 export async function nameOfLab(cli: Cli, name: string | undefined): Promise<string> {
+  await checkHome(cli.host.home, cli.host.uid);
   const found = await labs(cli.host.home);
   const up = found.filter((lab) => lab.alive).map((lab) => lab.record.name);
   if (name !== undefined) {

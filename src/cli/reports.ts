@@ -1,15 +1,16 @@
 // Where verdicts go: standard output, files, and by themselves to GitHub's log and job summary. Which forms there are is the reporters'
 // business.
-import { access, appendFile, mkdir, stat, writeFile } from 'node:fs/promises';
+import { access, appendFile, stat } from 'node:fs/promises';
 import { constants } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { Chalk } from 'chalk';
 import { InvalidArgumentError, Option } from 'commander';
+import { makeFolder, writeNamed } from '../lab/outlet.ts';
 import { forTerminal } from '../report/escape.ts';
 import { FORMS } from '../report/reporters.ts';
 import type { Judged, Reporter } from '../report/types.ts';
 import { nearest } from '../topology/nearest.ts';
-import { giveToCaller, type Cli } from './context.ts';
+import { callerOf, type Cli } from './context.ts';
 import { EXIT, Failure } from './failure.ts';
 
 /** A form, and the file that it goes to; standard output when there is none. */
@@ -92,8 +93,7 @@ export async function openReports(cli: Cli, wanted: readonly WantedReport[] = []
       const options = { ...plain, document };
       if (!isMixable) for (const reporter of standard) cli.out(reporter.render(results, options));
       for (const { reporter, path } of files) {
-        await writeFile(path, reporter.render(results, options));
-        await giveToCaller(cli, path);
+        await writeNamed(path, reporter.render(results, options), callerOf(cli));
       }
       if (summary !== undefined) await appendSummary(summaryFile!, summary.render(results, options));
     },
@@ -104,8 +104,7 @@ const PLAIN = new Chalk({ level: 0 });
 
 async function makeWritable(cli: Cli, path: string): Promise<void> {
   try {
-    const made = await mkdir(dirname(path), { recursive: true });
-    if (made !== undefined) await giveToCaller(cli, made);
+    await makeFolder(dirname(path), callerOf(cli));
     const info = await stat(path).catch(() => undefined);
     if (info?.isDirectory() === true) throw new Error('it is a folder');
     await access(info === undefined ? dirname(path) : path, constants.W_OK);

@@ -1,8 +1,9 @@
 // Reads a round's evidence from a folder: pcaps, tcpdump's words, the clients' logs, the backends' access logs, tables. The same layout in
 // a lab's folder, in `captures/LAB`, and where an exported script ran.
-import { copyFile, mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { open, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { LabError } from './folders.ts';
+import { Outlet, type Owner } from './outlet.ts';
 import { readFaults, readSaved } from './saved.ts';
 import { NotACaptureError, readCapture } from '../pcap/index.ts';
 import type { Topology } from '../topology/types.ts';
@@ -223,36 +224,42 @@ export async function savedTopology(dir: string): Promise<Topology | undefined> 
   return text === undefined ? undefined : readSaved(text, path);
 }
 
-/** What is not there is not copied. */
-function absent(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'ENOENT') throw error;
+/** Copies a round's evidence out of a lab's folder, so that it can be read and judged again when the lab has gone. */
+export async function saveEvidence(
+  from: string,
+  to: string,
+  evidence: Evidence,
+  owner?: Owner,
+): Promise<void> {
+  const outlet = await Outlet.open(to, owner);
+  try {
+    await saveInto(outlet, from, await savedTopology(to), evidence);
+  } finally {
+    await outlet.close();
+  }
 }
 
-/** Copies a round's evidence out of a lab's folder, so that it can be read and judged again when the lab has gone. */
-export async function saveEvidence(from: string, to: string, evidence: Evidence): Promise<void> {
+/** `earlier` is what the folder's files are of. */
+async function saveInto(
+  outlet: Outlet,
+  from: string,
+  earlier: Topology | undefined,
+  evidence: Evidence,
+): Promise<void> {
   const { topology } = evidence;
-  const write = async (path: string, content: string) => {
-    await mkdir(dirname(join(to, path)), { recursive: true });
-    await writeFile(join(to, path), content);
-  };
-  await mkdir(to, { recursive: true });
+  const write = async (path: string, content: string) => outlet.write(path, content);
   // Only what an earlier round of ours left is replaced: the folder may be the user's own.
-  const earlier = await savedTopology(to);
   if (earlier !== undefined) {
     const pcaps = earlier.captures.flatMap((point) => [`${point.name}.pcap`, `${point.name}.log`]);
-    await Promise.all(
-      ['requests', 'tables', 'nodes', FAULTS_FILE, ...pcaps].map(async (name) =>
-        rm(join(to, name), { recursive: true, force: true }),
-      ),
-    );
+    await outlet.remove('requests', 'tables', 'nodes', FAULTS_FILE, ...pcaps);
   }
   const backendOf = new Map(
     evidence.requests?.map((request) => [`${request.client}/${request.number}`, request.backend]),
   );
   await Promise.all([
     ...[...evidence.captures.keys()].flatMap((name) => [
-      copyFile(join(from, `${name}.pcap`), join(to, `${name}.pcap`)),
-      copyFile(join(from, `${name}.log`), join(to, `${name}.log`)).catch(absent),
+      outlet.copy(join(from, `${name}.pcap`), `${name}.pcap`),
+      outlet.copy(join(from, `${name}.log`), `${name}.log`),
     ]),
     ...topology.nodes
       .filter((node) => evidence.requests?.some((request) => request.client === node.name) === true)

@@ -77,7 +77,7 @@ function hintFor(step: Step, ended: Ended | undefined): string {
   if (/Address already in use/i.test(words)) {
     return `another program in ${step.node} has that port: see its services, and httpd: none if the built-in web server is not wanted`;
   }
-  if (/No space left on device/.test(words)) {
+  if (/No space left on device/i.test(words)) {
     return 'the disk is full: free some space, or name another folder with LBLAB_STATE_DIR';
   }
   if (/Operation not permitted/.test(words)) {
@@ -163,9 +163,10 @@ async function runBatches(context: Context, steps: readonly Step[]): Promise<Rea
   const batches = steps.filter(isBatch);
   if (batches.length < MANY) return new Set();
   const folder = 'batches';
-  await mkdir(join(context.dir, folder), { recursive: true });
   const file = (step: CommandStep) => `${folder}/${step.argv[2]}`;
-  await Promise.all(batches.map(async (step) => writeFile(join(context.dir, file(step)), step.stdin)));
+  await Promise.all(
+    batches.map(async (step) => context.client.write(join(context.dir, file(step)), step.stdin)),
+  );
   for (const step of batches) context.onStep?.({ type: 'began', step });
   const began = performance.now();
   const { ended } = await context.client.run(

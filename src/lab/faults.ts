@@ -1,6 +1,6 @@
 // Faults of a lab that runs: services ended, cables pulled, links made slow or lossy, addresses withdrawn from DNS; and mended again. What is
 // broken is asked of the sandbox each time, so a fault made by other means counts too.
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ADDRESSES, addressesFile, dnsService } from '../balancers/dns.ts';
 import { netem } from '../plan/build.ts';
@@ -241,7 +241,7 @@ async function answerWith(lab: Lab, without: ReadonlySet<string>): Promise<void>
   const log = join(folder, 'dnsmasq.log');
   const readings = async () => (await readFile(log, 'utf8')).split(`read ${ADDRESSES} -`).length;
   const before = await readings();
-  await writeFile(join(folder, ADDRESSES), addressesFile(balancer, without));
+  await lab.client.write(join(folder, ADDRESSES), addressesFile(balancer, without));
   await lab.client.signal(dnsService(balancer.node), 'SIGHUP');
   const deadline = performance.now() + lab.timeout * MILLISECOND;
   while ((await readings()) === before) {

@@ -1,8 +1,11 @@
 // Where labs live on disk: one folder a lab, made whole or not at all, and swept when its owner has gone. The folder is all that is
-// left when a lab's sandbox dies, and never more.
+// left when a lab's sandbox dies, and never more. What lblab notes of a lab lies beside what the lab's programs can write.
 import { randomBytes } from 'node:crypto';
-import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { constants } from 'node:fs';
+import { chmod, link, lstat, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { kill } from 'node:process';
+import { makeFolder } from './outlet.ts';
 import type { Kernel } from '../sandbox/start.ts';
 import type { Topology } from '../topology/types.ts';
 
@@ -32,12 +35,16 @@ export class LabError extends Error {
   }
 }
 
-/** A process's start time in clock ticks, or nothing when there is no such process. */
+/**
+ * A process's start time in clock ticks, or nothing when there is no such process. One that has died is none, though a parent that is
+ * stopped may not have taken note of it yet (proc(5), field 3: Z, X).
+ */
 export async function startTime(pid: number): Promise<string | undefined> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
     // The second field, the program's name in brackets, may hold anything; the 22nd counts from behind it.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return 'ZX'.includes(fields[0]!) ? undefined : fields[19];
   } catch {
     return undefined;
   }
@@ -47,20 +54,66 @@ export async function isAlive(pid: number, started: string): Promise<boolean> {
   return started !== '' && (await startTime(pid)) === started;
 }
 
+/**
+ * Looks at the folder that labs live in before anything there is believed: somebody else could have made it first (/tmp), and a record in it
+ * says what to end. Throws LabError when it is another's or no folder; one that is not there is fine. What others may read of ours is closed.
+ */
+export async function checkHome(home: string, uid: number): Promise<void> {
+  const info = await lstat(home).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (info === undefined) return;
+  if (!info.isDirectory() || info.uid !== uid) {
+    const what = info.isDirectory() ? `belongs to uid ${info.uid}` : 'is no folder';
+    throw new LabError(`${home} ${what}; name another folder with LBLAB_STATE_DIR`, 3);
+  }
+  if ((info.mode & 0o077) !== 0) await chmod(home, 0o700);
+}
+
 /** Makes the folder that labs live in, private to `uid`. Throws when somebody else owns one of that name. */
 export async function prepareHome(home: string, uid: number): Promise<void> {
-  await mkdir(join(home, 'labs'), { recursive: true, mode: 0o755 });
-  const info = await lstat(home);
-  if (!info.isDirectory() || info.uid !== uid) {
-    throw new LabError(`${home} is not ours (uid ${info.uid}); name another folder with LBLAB_STATE_DIR`, 3);
-  }
+  await makeFolder(dirname(home));
+  await mkdir(home, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  await checkHome(home, uid);
+  await makeFolder(join(home, 'labs'), undefined, 0o700);
+}
+
+/** The part of a lab's folder that its own programs see, and can write. */
+export function insideOf(dir: string): string {
+  return join(dir, 'lab');
 }
 
 /** A folder for a lab that ends with the command that makes it; its name tells who that is. */
 export async function temporaryFolder(home: string, pid: number): Promise<string> {
-  const dir = join(home, `run-${pid}-${(await startTime(pid)) ?? '0'}-${randomBytes(4).toString('hex')}`);
-  await mkdir(dir, { mode: 0o755 });
+  const dir = join(home, await temporaryName(pid));
+  await mkdir(dir, 0o755);
+  await mkdir(insideOf(dir), 0o755);
   return dir;
+}
+
+async function temporaryName(pid: number): Promise<string> {
+  return `run-${pid}-${(await startTime(pid)) ?? '0'}-${randomBytes(4).toString('hex')}`;
+}
+
+/** Notes the process in front of a lab's sandbox. It ends with the sandbox, unless somebody has stopped it. */
+export async function noteMonitor(dir: string, pid: number): Promise<void> {
+  await writeFile(join(dir, 'monitor'), `${pid} ${(await startTime(pid)) ?? ''}`);
+}
+
+/** Removes what is left of a lab whose sandbox has ended. */
+export async function remove(dir: string): Promise<void> {
+  const [pid, started] = (await readFile(join(dir, 'monitor'), 'utf8').catch(() => '')).split(' ');
+  if (await isAlive(Number(pid), started ?? '')) {
+    try {
+      kill(Number(pid), 'SIGKILL');
+    } catch {
+      // It has just ended by itself.
+    }
+  }
+  await rm(dir, { recursive: true, force: true });
 }
 
 /** Removes folders whose maker has gone. Somebody else may be doing the same. */
@@ -68,7 +121,7 @@ export async function sweep(home: string): Promise<void> {
   for (const name of await readdir(home).catch(() => [])) {
     const match = /^run-(\d+)-(\d+)-/.exec(name);
     if (match && !(await isAlive(Number(match[1]), match[2]!))) {
-      await rm(join(home, name), { recursive: true, force: true });
+      await remove(join(home, name));
     }
   }
 }
@@ -98,7 +151,7 @@ export async function reserve(home: string, name: string, pid: number): Promise<
   const dir = labFolder(home, name);
   const fresh = await temporaryFolder(home, pid);
   await writeFile(join(fresh, 'maker'), `${pid} ${(await startTime(pid)) ?? ''}`);
-  for (let attempt = 0; attempt < 5; attempt++) {
+  for (let attempt = 0; attempt < 100; attempt++) {
     try {
       // rename(2) onto a folder succeeds only when that one is empty: a lab's never is.
       await rename(fresh, dir);
@@ -112,23 +165,56 @@ export async function reserve(home: string, name: string, pid: number): Promise<
       return { ...found, dir };
     }
     await discard(home, dir, pid);
+    // Somebody else may be removing it.
+    await new Promise((resolve) => setTimeout(resolve, attempt));
   }
   await rm(fresh, { recursive: true, force: true });
   throw new LabError(`${dir} cannot be taken; remove it by hand`, 3);
 }
 
-/** Removes a dead lab's folder. Moved away first, and looked at again: a living one that took its place is put back. */
+/**
+ * Removes a dead lab's folder, unless somebody else does. Several commands may find the same lab dead at the same time, and one of them may
+ * have made a new one of its name before another comes to remove the old: so whoever removes a folder first claims it, by a file in that very
+ * folder, which an open descriptor holds on to. The claim of one who has died is followed by the next.
+ */
 export async function discard(home: string, dir: string, pid: number): Promise<void> {
-  const away = join(home, `run-${pid}-${(await startTime(pid)) ?? '0'}-${randomBytes(4).toString('hex')}`);
+  const folder = await open(dir, constants.O_RDONLY | constants.O_DIRECTORY).catch(() => undefined);
+  if (folder === undefined) return;
   try {
+    const pinned = `/proc/self/fd/${folder.fd}`;
+    const found = await stateOf(pinned);
+    if (found.state === 'up' || (found.state === 'making' && found.pid !== pid)) return;
+    if (!(await claim(home, pinned, pid))) return;
+    const away = join(home, await temporaryName(pid));
     await rename(dir, away);
-  } catch {
-    return;
+    await remove(away);
+  } finally {
+    await folder.close();
   }
-  const found = await stateOf(away);
-  const isOthers = found.state === 'making' && found.pid !== pid;
-  if (found.state === 'up' || isOthers) await rename(away, dir);
-  else await rm(away, { recursive: true, force: true });
+}
+
+/** Whether this process is the one that removes a folder. */
+async function claim(home: string, folder: string, pid: number): Promise<boolean> {
+  const mine = join(home, await temporaryName(pid));
+  await writeFile(mine, `${pid} ${(await startTime(pid)) ?? ''}`);
+  try {
+    for (let number = 0; ; number++) {
+      const path = join(folder, `removed-by-${number}`);
+      try {
+        // A link comes with its content: nobody sees it half written.
+        await link(mine, path);
+        return true;
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === 'ENOENT') return false;
+        if (code !== 'EEXIST') throw error;
+      }
+      const [other, started] = (await readFile(path, 'utf8').catch(() => '')).split(' ');
+      if (await isAlive(Number(other), started ?? '')) return false;
+    }
+  } finally {
+    await rm(mine, { force: true });
+  }
 }
 
 export function labFolder(home: string, name: string): string {
@@ -146,6 +232,15 @@ export async function readRecord(dir: string): Promise<LabRecord | undefined> {
 export async function writeRecord(dir: string, record: LabRecord): Promise<void> {
   await writeFile(join(dir, 'lab.json.new'), JSON.stringify(record));
   await rename(join(dir, 'lab.json.new'), join(dir, 'lab.json'));
+}
+
+/** What a capture has last left outside: the folder, or nothing. */
+export async function lastCapturesOf(dir: string): Promise<string | undefined> {
+  return readFile(join(dir, 'last-captures'), 'utf8').catch(() => undefined);
+}
+
+export async function noteCaptures(dir: string, folder: string): Promise<void> {
+  await writeFile(join(dir, 'last-captures'), folder);
 }
 
 /** The labs that have a record, by name; those that died are not alive, and are left to `down`. */

@@ -1,12 +1,16 @@
 // A lab's life: made, left running or not, found again, ended.
 import { execute, writeFiles, type StepEvent } from './execute.ts';
 import {
+  checkHome,
   discard,
+  insideOf,
   isAlive,
   labFolder,
   LabError,
+  noteMonitor,
   prepareHome,
   readRecord,
+  remove,
   reserve,
   startTime,
   stateOf,
@@ -15,7 +19,7 @@ import {
   writeRecord,
   type LabRecord,
 } from './folders.ts';
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { kill } from 'node:process';
 import { linkNamespaces, unlinkNamespaces } from './links.ts';
 import { resolvConf } from '../balancers/dns.ts';
@@ -80,10 +84,11 @@ export function stagesOf(plan: Plan, names: readonly Stage['name'][]): Stage[] {
 }
 
 /** Builds a lab and starts its services in `dir`. Throws StepError or SandboxError, with nothing left behind but the folder. */
-async function build(options: UpOptions, dir: string): Promise<Lab> {
+async function build(options: UpOptions, folder: string): Promise<Lab> {
   const { host, topology, name } = options;
   const plan = buildPlan(topology, name, { kernel: options.kernel });
   const uuid = host.randomId();
+  const dir = insideOf(folder);
   const files = sandboxFiles(dir);
   const resolver = resolvConf(topology);
   await Promise.all([
@@ -103,6 +108,7 @@ async function build(options: UpOptions, dir: string): Promise<Lab> {
     cpu: host.pid + (options.cpu ?? 0),
     path: host.path,
     seconds: options.timeout,
+    onSpawn: async (pid) => noteMonitor(folder, pid),
   });
   const { client } = sandbox;
   const lab: Lab = {
@@ -149,18 +155,17 @@ export async function temporaryLab(options: UpOptions): Promise<Lab> {
   await prepareHome(host.home, host.uid);
   await sweep(host.home);
   const dir = await temporaryFolder(host.home, host.pid);
-  const remove = async () => rm(dir, { recursive: true, force: true });
   try {
     const lab = await build(options, dir);
     return {
       ...lab,
       destroy: async () => {
         await lab.destroy();
-        await remove();
+        await remove(dir);
       },
     };
   } catch (error) {
-    await remove();
+    await remove(dir);
     throw error;
   }
 }
@@ -215,12 +220,23 @@ export async function attachLab(
   name: string,
   more: { timeout: number; onStep?: (event: StepEvent) => void },
 ): Promise<Lab> {
-  const dir = labFolder(host.home, name);
-  const record = await readRecord(dir);
+  await checkHome(host.home, host.uid);
+  const folder = labFolder(host.home, name);
+  const record = await readRecord(folder);
+  const dir = insideOf(folder);
   if (record === undefined) throw new LabError(`no lab ${name} is up; lblab ls lists those that are`);
   const client = await connectTo(sandboxFiles(dir).socket).catch(async () => {
     throw new LabError(`${name} has ended${await lastWords(dir)}
 lblab down ${name} removes what is left`);
+  });
+  // One that is stopped takes connections all the same.
+  await client.clock().catch((error: unknown) => {
+    client.release();
+    throw new LabError(
+      `${name}: ${error instanceof Error ? error.message : String(error)}
+lblab down ${name} ends it`,
+      1,
+    );
   });
   return {
     name,
@@ -239,6 +255,7 @@ lblab down ${name} removes what is left`);
 
 /** Ends a lab, whatever state it is in. Says whether there was one. */
 export async function down(host: Host, name: string, seconds: number): Promise<boolean> {
+  await checkHome(host.home, host.uid);
   const dir = labFolder(host.home, name);
   const found = await stateOf(dir);
   if (found.state === 'absent') return false;
@@ -253,7 +270,7 @@ export async function down(host: Host, name: string, seconds: number): Promise<b
 
 /** Asks the agent to end; kills PID 1 of the sandbox when it does not. Resolves when PID 1 has gone, and with it everything. */
 async function endSandbox(record: LabRecord, dir: string, seconds: number): Promise<void> {
-  const asked = connectTo(sandboxFiles(dir).socket).then(async (client) => client.destroy());
+  const asked = connectTo(sandboxFiles(insideOf(dir)).socket).then(async (client) => client.destroy());
   const late = new Promise<'late'>((resolve) => {
     setTimeout(() => resolve('late'), 2000).unref();
   });

@@ -1,5 +1,5 @@
 // One round: captures on, requests sent, captures drained to the last packet and off, tables read.
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { contextOf, execute } from './execute.ts';
 import { hold } from './hold.ts';
@@ -133,11 +133,11 @@ async function perform(
   const points = chosen.map((point) => point.name);
   const stages = [...stagesOf(lab.plan, ['settle']), captureStage(chosen)];
   // A log that an earlier round left must not speak for this one, nor its requests.
-  await Promise.all([
-    ...points.map(async (point) => rm(join(lab.dir, `${point}.log`), { force: true })),
-    ...(options.traffic ? [] : [rm(join(lab.dir, 'requests'), { recursive: true, force: true })]),
-    rm(join(lab.dir, FAULTS_FILE), { force: true }),
-  ]);
+  await lab.client.remove(
+    ...[...points.map((point) => `${point}.log`), ...(options.traffic ? [] : ['requests']), FAULTS_FILE].map(
+      (path) => join(lab.dir, path),
+    ),
+  );
   try {
     await timed('capture', async () => execute(contextOf(lab), stages));
     options.onCapturing?.();
@@ -155,7 +155,7 @@ async function perform(
           },
         );
         if (faults.length > 0)
-          await writeFile(join(lab.dir, FAULTS_FILE), `${JSON.stringify(faults, null, 1)}\n`);
+          await lab.client.write(join(lab.dir, FAULTS_FILE), `${JSON.stringify(faults, null, 1)}\n`);
       });
     }
     const { during } = options;

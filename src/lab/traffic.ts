@@ -1,7 +1,6 @@
 // The clients' requests in a lab that runs, and the faults that come meanwhile. What was broken for the requests' sake is mended when they
 // have ended.
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { contextOf, execute, spawnOf, StepError } from './execute.ts';
 import { readRequests } from './evidence.ts';
 import { applyFault, mend, type FaultDone } from './faults.ts';
@@ -41,11 +40,8 @@ export async function sendRequests(lab: Lab, options: Partial<TrafficOptions>): 
 async function requestStage(lab: Lab, options: Partial<TrafficOptions>, faults: Timeline): Promise<void> {
   const { traffic } = lab.topology;
   const stage = trafficStage(lab.topology, options);
-  await rm(join(lab.dir, 'requests'), { recursive: true, force: true });
-  for (const { path, content } of filesOf([stage])) {
-    await mkdir(dirname(join(lab.dir, path)), { recursive: true });
-    await writeFile(join(lab.dir, path), content);
-  }
+  await lab.client.remove(join(lab.dir, 'requests'));
+  for (const { path, content } of filesOf([stage])) await lab.client.write(join(lab.dir, path), content);
   if (traffic === undefined) return;
   const waiting = requestsOf(traffic, options) * traffic.timeout;
   const seconds = lab.timeout + (secondsOf(traffic, options) ?? 0) + waiting;
@@ -67,7 +63,7 @@ async function atPace(
   const logOf = (step: CommandStep) => join(lab.dir, `requests/${step.node}.log`);
   await Promise.all(
     steps.map(async (step) => {
-      await rm(logOf(step), { force: true });
+      await lab.client.remove(logOf(step));
       const spawn = spawnOf(context, step);
       await lab.client.start(
         nameOf(step),

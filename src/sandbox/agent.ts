@@ -4,7 +4,8 @@
 //   guest    in the user-mode kernel, at the other end of its serial line
 // Until the lab is committed as up, the end of the control socket (descriptor 3) is the end of the sandbox.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { constants, mkdirSync, openSync, symlinkSync } from 'node:fs';
+import { constants, mkdirSync, openSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { ReadStream, WriteStream } from 'node:tty';
 import { createServer, Socket } from 'node:net';
 import { attach, NotReady, runToEnd, Service, type Attached } from './processes.ts';
@@ -34,6 +35,8 @@ class Agent {
   readonly #send: Send;
   readonly #services = new Map<string, Service>();
   readonly #sessions = new Map<string, Session>();
+  /** What is held, by which caller, under which name. */
+  readonly #held = new Map<string, { channel: number; holder: string }>();
   /** By caller: what ends the programs that end with it. */
   readonly #bound = new Map<number, Set<() => void>>();
 
@@ -75,7 +78,7 @@ class Agent {
         const service = new Service(message.name, message.spawn, message.stderr);
         this.#services.set(message.name, service);
         if (message.bound === true) {
-          void service.ended.then(this.#bind(channel, () => service.signal('SIGTERM')));
+          void service.ended.then(this.#bind(channel, () => service.end()));
         }
         await service.ready(message.ready, message.seconds);
         void service.ended.then(() => this.#send(-1, 0, { event: 'died', service: service.status }));
@@ -103,13 +106,33 @@ class Agent {
         });
       case 'clock':
         return reply({ event: 'clock', milliseconds: performance.timeOrigin + performance.now() });
+      case 'write':
+        mkdirSync(dirname(message.path), { recursive: true });
+        writeFileSync(message.path, data);
+        return reply({ event: 'ok' });
+      case 'remove':
+        for (const path of message.paths) rmSync(path, { recursive: true, force: true });
+        return reply({ event: 'ok' });
+      case 'hold': {
+        const held = this.#held.get(message.what);
+        if (held !== undefined) return reply({ event: 'held', holder: held.holder });
+        this.#held.set(message.what, { channel, holder: message.holder });
+        return reply({ event: 'ok' });
+      }
+      case 'let-go':
+        if (this.#held.get(message.what)?.channel === channel) this.#held.delete(message.what);
+        return reply({ event: 'ok' });
       case 'exec':
         return this.#exec(channel, id, message, reply);
       case 'closed':
+        for (const [what, held] of this.#held) if (held.channel === channel) this.#held.delete(what);
         for (const end of this.#bound.get(channel) ?? []) end();
         this.#bound.delete(channel);
         for (const [key, session] of this.#sessions) {
-          if (key.startsWith(`${channel}/`)) session.attached?.kill('SIGHUP');
+          if (!key.startsWith(`${channel}/`)) continue;
+          // As the kernel does when a session's leader goes: one that is stopped must hear it, too.
+          session.attached?.kill('SIGHUP');
+          session.attached?.kill('SIGCONT');
         }
         return;
       case 'commit':

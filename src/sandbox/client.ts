@@ -130,6 +130,26 @@ export class SandboxClient extends EventEmitter<{ died: [ServiceStatus]; lost: [
     return reply.milliseconds;
   }
 
+  /** Writes a file in the lab's folder, with the folders on its way. Not from outside: the lab's programs can put links in the way. */
+  async write(path: string, content: string): Promise<void> {
+    await this.#ask({ op: 'write', path }, Buffer.from(content));
+  }
+
+  /** Removes files and folders in the lab's folder; those that are not there are fine. */
+  async remove(...paths: readonly string[]): Promise<void> {
+    await this.#ask({ op: 'remove', paths });
+  }
+
+  /** Takes hold of something until it is let go, or this client goes. Resolves with the holder's name when another has it. */
+  async hold(what: string, holder: string): Promise<string | undefined> {
+    const { reply } = await this.#ask({ op: 'hold', what, holder });
+    return reply.event === 'held' ? reply.holder : undefined;
+  }
+
+  async letGo(what: string): Promise<void> {
+    await this.#ask({ op: 'let-go', what });
+  }
+
   /** From here on the sandbox outlives this process. */
   async commit(): Promise<void> {
     await this.#ask({ op: 'commit' });

@@ -227,6 +227,11 @@ async function inTurn(): Promise<void> {
   await Promise.all(Array.from({ length: orders.concurrency }, worker));
 }
 
+// Such as a disk that is full.
+process.stdout.on('error', (error) => {
+  process.stderr.write(`the log cannot be written: ${error.message}\n`);
+  process.exit(1);
+});
 if (process.env['LBLAB_WAIT'] !== undefined) {
   // A listener for a signal keeps no process alive.
   const alive = setInterval(() => {}, 60_000);

@@ -37,6 +37,20 @@ class Tail {
   }
 }
 
+/** Milliseconds that a program whose caller has gone gets to end by itself. */
+const GRACE = 1000;
+
+/** Ends a program that nobody waits for any more; one that does not obey, or is stopped, is killed. */
+function endChild(
+  child: ChildProcess,
+  signal: NodeJS.Signals = 'SIGTERM',
+  kill = () => child.kill('SIGKILL'),
+): void {
+  child.kill(signal);
+  const timer = setTimeout(kill, GRACE);
+  child.once('exit', () => clearTimeout(timer));
+}
+
 /** Resolves when the child has ended and its streams are read to the end. */
 async function ending(child: ChildProcess, tail: Tail): Promise<Ended> {
   return new Promise((resolve) => {
@@ -71,7 +85,7 @@ export async function runToEnd(
   // A program may end without reading its input: that is its business, not an error of ours.
   child.stdin!.on('error', () => {});
   child.stdin!.end(stdin);
-  started?.(() => child.kill('SIGTERM'));
+  started?.(() => endChild(child));
   let late = false;
   const timer = setTimeout(() => {
     late = true;
@@ -191,6 +205,14 @@ export class Service {
         // It has ended with its parent.
       }
     }
+  }
+
+  /** Ends a service whose caller has gone. */
+  end(): void {
+    endChild(this.#child, 'SIGTERM', () => {
+      this.signal('SIGKILL');
+      return true;
+    });
   }
 
   /** Waits until the service is ready. Throws when it ends first or the limit passes, with its own last words. */

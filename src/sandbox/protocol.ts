@@ -63,6 +63,12 @@ export type Request =
   | { readonly op: 'wait'; readonly name: string; readonly seconds: number }
   | { readonly op: 'services' }
   | { readonly op: 'clock' }
+  /** Writes a file, with the folders on its way: inside, where a symbolic link that the lab's programs left leads nowhere. */
+  | { readonly op: 'write'; readonly path: string }
+  | { readonly op: 'remove'; readonly paths: readonly string[] }
+  /** What one caller at a time may do, such as to capture. Its end lets go. Fails with the holder's words about itself. */
+  | { readonly op: 'hold'; readonly what: string; readonly holder: string }
+  | { readonly op: 'let-go'; readonly what: string }
   | { readonly op: 'exec'; readonly spawn: Spawn; readonly terminal?: Terminal }
   | { readonly op: 'commit' };
 
@@ -78,6 +84,8 @@ export type Control =
 export type Reply =
   | { readonly event: 'ended'; readonly ended: Ended }
   | { readonly event: 'ok' }
+  /** Somebody else holds what was asked for. */
+  | { readonly event: 'held'; readonly holder: string }
   | { readonly event: 'services'; readonly services: readonly ServiceStatus[] }
   /** Milliseconds since the epoch by the sandbox's own clock. */
   | { readonly event: 'clock'; readonly milliseconds: number }

@@ -1,6 +1,6 @@
 // Makes a sandbox: starts its walls with the agent inside, waits until the agent answers, and sees to it that a sandbox that cannot start
 // says why.
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { readFile, realpath, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
@@ -30,6 +30,8 @@ export interface StartOptions {
   readonly path: string;
   /** Limit for the start, in seconds. */
   readonly seconds: number;
+  /** Told the pid of the process in front of the sandbox before anything else is waited for. */
+  readonly onSpawn?: (pid: number) => Promise<void>;
 }
 
 export interface Sandbox {
@@ -108,6 +110,7 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   const info = child.stdio[4] as unknown as Socket;
   const pid = bare ? child.pid! : firstPid(info);
   if (bare) info.destroy();
+  if (child.pid !== undefined) await options.onSpawn?.(child.pid);
   const limit = new AbortController();
   const late = new Promise<string>((resolve) => {
     const timer = setTimeout(
@@ -119,9 +122,8 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   const failure = await Promise.race([client.hello().then(() => undefined), ended, late]);
   limit.abort();
   if (failure !== undefined) {
-    child.ref();
     client.release();
-    await ended;
+    await endOf(child, ended);
     throw new SandboxError(`the sandbox ${failure}${await lastWords(options.dir)}`);
   }
   return {
@@ -129,11 +131,31 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
     kernel: options.kernel,
     pid: await pid,
     destroy: async () => {
-      child.ref();
       control.destroy();
-      await ended;
+      await endOf(child, ended);
     },
   };
+}
+
+/** Milliseconds that a sandbox gets to end by itself when its control socket is closed. It takes some 10. */
+const PATIENCE = 2000;
+
+/**
+ * Waits for the sandbox's end. One that is stopped, or is no bwrap at all, is killed: its process group has the process in front, PID 1 and
+ * the agent, and with PID 1 goes everything else.
+ */
+async function endOf(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
+  child.ref();
+  const timer = setTimeout(() => {
+    if (child.pid === undefined) return;
+    try {
+      process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // It has just ended by itself.
+    }
+  }, PATIENCE);
+  await ended;
+  clearTimeout(timer);
 }
 
 /** Loaded only when needed: most sandboxes are on this machine's kernel. */

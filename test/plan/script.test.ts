@@ -196,7 +196,7 @@ describe('the script of an IPVS plan, run in a user-mode kernel', () => {
       const command = `cat >${name}.sh; sh ${name}.sh ${name}; echo "code $?"`;
       const { stdout } = await here.run(['exec', 'lb', '--', 'sh', '-c', command], { input });
       expect(stdout).toBe('code 0\n');
-      const { checks, status } = await verify(name, join(here.state, 'labs/kernel/nodes/lb', name));
+      const { checks, status } = await verify(name, join(here.state, 'labs/kernel/lab/nodes/lb', name));
       expect(checks.filter((check) => check.status !== 'pass')).toEqual([]);
       expect(status).toBe('pass');
     }

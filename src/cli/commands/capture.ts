@@ -1,6 +1,6 @@
 // `lblab capture`: packets of a lab, into files at all capture points at once, or as a stream from one.
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { labFolder, noteCaptures } from '../../lab/folders.ts';
 import { StepError } from '../../lab/execute.ts';
 import { attachLab, interruption, type Lab } from '../../lab/lab.ts';
 import { pointsAt } from '../../lab/points.ts';
@@ -121,7 +121,7 @@ async function toFiles(cli: Cli, lab: Lab, options: Options, traffic: boolean): 
   const folder = outputFolder(cli, lab.name, options.output);
   await save(cli, lab, evidence, folder);
   // `lblab verify LAB` finds them again from any folder.
-  await writeFile(join(lab.dir, 'last-captures'), folder);
+  await noteCaptures(labFolder(cli.host.home, lab.name), folder);
   const largest = [...evidence.captures.values()].reduce((a, b) =>
     b.capture.packets.length > a.capture.packets.length ? b : a,
   );

@@ -1,9 +1,10 @@
 // `lblab init`: a topology to start from, with what can be said in one.
-import { chown, mkdir, writeFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
+import { makeFolder } from '../../lab/outlet.ts';
 import { word } from '../../plan/shell.ts';
 import { toName } from '../../topology/name-shapes.ts';
-import type { Cli } from '../context.ts';
+import { callerOf, type Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { shown } from '../output.ts';
 
@@ -70,9 +71,12 @@ traffic:
 export async function init(cli: Cli, name: string): Promise<number> {
   const file = resolve(cli.cwd, name);
   const topology = toName(basename(file).replace(/\.[^.]*$/, '')).toLowerCase() || 'lab';
-  const made = await mkdir(dirname(file), { recursive: true });
+  const caller = callerOf(cli);
+  await makeFolder(dirname(file), caller);
   try {
-    await writeFile(file, starter(topology), { flag: 'wx' });
+    await using written = await open(file, 'wx');
+    await written.writeFile(starter(topology));
+    if (caller !== undefined) await written.chown(caller.uid, caller.gid);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
       throw new Failure(`${name} is there already; it is left as it is: name another file`, EXIT.usage);
@@ -84,10 +88,6 @@ export async function init(cli: Cli, name: string): Promise<number> {
       );
     }
     throw error;
-  }
-  const [uid, gid] = [Number(cli.env.SUDO_UID), Number(cli.env.SUDO_GID)];
-  if (cli.host.uid === 0 && Number.isInteger(uid) && Number.isInteger(gid)) {
-    for (const path of made === undefined ? [file] : [made, dirname(file), file]) await chown(path, uid, gid);
   }
   const short = shown(cli, file);
   const path = word(short.includes('/') ? short : `./${short}`);

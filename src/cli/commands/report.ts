@@ -1,13 +1,14 @@
 // `lblab report`: what labs showed, as one HTML page to keep or to send.
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { methodOf } from '../../balancers/index.ts';
+import { writeNamed } from '../../lab/outlet.ts';
 import { htmlReport } from '../../report/html.ts';
 import { forTerminal } from '../../report/escape.ts';
 import type { Judged } from '../../report/types.ts';
 import type { Kernel } from '../../sandbox/start.ts';
 import { judgeRound, summary } from '../../verify/index.ts';
-import { giveToCaller, type Cli } from '../context.ts';
+import { callerOf, type Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { shown } from '../output.ts';
 import { findRound, type Round } from '../sources.ts';
@@ -77,9 +78,7 @@ export async function report(cli: Cli, words: string[], { output }: Options): Pr
   }
   const path = resolve(cli.cwd, output);
   try {
-    const made = await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, page);
-    await giveToCaller(cli, made ?? path);
+    await writeNamed(path, page, callerOf(cli));
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new Failure(`no report can be written to ${forTerminal(output)}: ${message}`, EXIT.usage);

@@ -1,5 +1,4 @@
 // `lblab shell`: the user's own shell in a node, on a real terminal, with the node's name in its prompt.
-import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { which } from '../../sandbox/choose.ts';
 import type { Lab } from '../../lab/lab.ts';
@@ -86,9 +85,7 @@ export async function shell(cli: Cli, name: string, options: { lab?: string }): 
 export async function openShell(cli: Cli, lab: Lab, node: Node): Promise<number> {
   const folder = join(lab.dir, 'shell');
   const start = startOf(await shellOf(cli), `${lab.name}:${node.name}`, folder);
-  await mkdir(folder, { recursive: true });
-  for (const [file, content] of Object.entries(start.files ?? {})) {
-    await writeFile(join(folder, file), content);
-  }
+  for (const [file, content] of Object.entries(start.files ?? {}))
+    await lab.client.write(join(folder, file), content);
   return exitCodeOf(await onTerminal(cli, lab.client, inNode(cli, lab, node, start.argv, start.environment)));
 }

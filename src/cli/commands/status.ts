@@ -1,6 +1,6 @@
 // `lblab status`: what is in a lab that is up, what of it has died, and the balancer's own table.
 import { join } from 'node:path';
-import { readRecord, type LabRecord } from '../../lab/folders.ts';
+import { labFolder, readRecord, type LabRecord } from '../../lab/folders.ts';
 import type { Lab } from '../../lab/lab.ts';
 import { ownServices } from '../../lab/services.ts';
 import { balancerTable, type BalancerTable } from '../../lab/table.ts';
@@ -26,9 +26,9 @@ interface Found {
   readonly table?: BalancerTable;
 }
 
-async function look(lab: Lab): Promise<Found> {
+async function look(cli: Cli, lab: Lab): Promise<Found> {
   const [record, all, shown] = await Promise.all([
-    readRecord(lab.dir),
+    readRecord(labFolder(cli.host.home, lab.name)),
     lab.client.services(),
     balancerTable(lab),
   ]);
@@ -178,7 +178,7 @@ function text(cli: Cli, { lab, record, services, capturing, table: shown }: Foun
 
 export async function status(cli: Cli, name: string | undefined): Promise<number> {
   return withLab(cli, name, async (lab) => {
-    const found = await look(lab);
+    const found = await look(cli, lab);
     cli.out(cli.json ? JSON.stringify(document(found)) + '\n' : text(cli, found));
     return found.services.some((service) => service.state === 'ended') ? EXIT.failed : EXIT.ok;
   });

@@ -1,6 +1,6 @@
 // `lblab up`: build a lab and leave it running.
 import { dirname } from 'node:path';
-import { labFolder, stateOf, type LabRecord } from '../../lab/folders.ts';
+import { checkHome, labFolder, stateOf, type LabRecord } from '../../lab/folders.ts';
 import { down, up as bringUp, UP, stagesOf } from '../../lab/lab.ts';
 import { buildPlan } from '../../plan/build.ts';
 import type { Topology } from '../../topology/types.ts';
@@ -84,6 +84,7 @@ function document(record: LabRecord, did: string) {
 export async function up(cli: Cli, name: string, options: Options): Promise<number> {
   const { topology, file } = await loadTopology(cli, name);
   const lab = options.name ?? topology.name;
+  await checkHome(cli.host.home, cli.host.uid);
   const dir = labFolder(cli.host.home, lab);
   const found = await stateOf(dir);
   if (found.state === 'up' && options.recreate !== true) return alreadyUp(cli, found.record, topology);
