@@ -5,9 +5,12 @@ import { constants } from 'node:fs';
 import { chmod, link, lstat, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { kill } from 'node:process';
+import { LabError } from './lab-error.ts';
 import { makeFolder } from './outlet.ts';
 import type { Kernel } from '../sandbox/start.ts';
 import type { Topology } from '../topology/types.ts';
+
+export { LabError };
 
 /** What a lab that is up remembers: `lab.json` in its folder. */
 export interface LabRecord {
@@ -23,16 +26,6 @@ export interface LabRecord {
   readonly topology: Topology;
   /** Milliseconds since the epoch. */
   readonly since: number;
-}
-
-export class LabError extends Error {
-  /** The exit code that the command line ends with. */
-  readonly exitCode: number;
-  constructor(message: string, exitCode = 2) {
-    super(message);
-    this.name = 'LabError';
-    this.exitCode = exitCode;
-  }
 }
 
 /**

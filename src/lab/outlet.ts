@@ -3,7 +3,7 @@
 import { constants } from 'node:fs';
 import { copyFile, lstat, mkdir, open, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
-import { LabError } from './folders.ts';
+import { LabError } from './lab-error.ts';
 
 /** Whose files they are. */
 export interface Owner {
