@@ -1,5 +1,6 @@
 // The balancing methods: a file each, an entry here.
 import { dns } from './dns.ts';
+import { haproxy } from './haproxy.ts';
 import { ipvsDsr } from './ipvs-dsr.ts';
 import { ipvsFullnat } from './ipvs-fullnat.ts';
 import { ipvsNat } from './ipvs-nat.ts';
@@ -11,6 +12,7 @@ import type { BalancingMethod } from './types.ts';
 const ALL: readonly BalancingMethod[] = [
   nginx,
   nginxStream,
+  haproxy,
   ipvsNat,
   ipvsFullnat,
   ipvsDsr,

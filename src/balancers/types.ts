@@ -19,6 +19,8 @@ export interface NodeSteps {
   readonly services: readonly Step[];
   /** Services that are started when those of all nodes are up. */
   readonly last?: readonly Step[];
+  /** Whether the node's web server is told of each client in a PROXY protocol header. */
+  readonly expectsProxy?: boolean;
 }
 
 /**

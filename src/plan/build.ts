@@ -137,7 +137,9 @@ function nodeSteps(topology: Topology, node: Node, lab: string, kernel: Kernel):
     ...node.setup.map((argv, index) =>
       command(`${node.name}.setup.${index + 1}`, argv, 'A set-up command of the topology', inNode),
     ),
-    ...(node.httpd === undefined ? [] : httpdSteps(node, node.httpd, kernel)),
+    ...(node.httpd === undefined
+      ? []
+      : httpdSteps(node, node.httpd, { kernel, expectsProxy: added?.expectsProxy === true })),
     ...node.services.map((service): Step => ({
       kind: 'service',
       id: `${node.name}.services.${service.name}`,

@@ -5,19 +5,26 @@ import { nodeFolder } from './names.ts';
 import { nodeFile } from './steps.ts';
 import type { Step } from './types.ts';
 
+interface Around {
+  readonly kernel: 'host' | 'uml';
+  /** Each connection begins with a PROXY protocol header. */
+  readonly expectsProxy: boolean;
+}
+
 const APACHE_MODULES = '/usr/lib/apache2/modules';
 
 /** A small Apache: one child, no module beyond what answering and logging take; up in 25 ms. */
-function apacheConf(node: string, httpd: Httpd): string {
+function apacheConf(node: string, httpd: Httpd, expectsProxy: boolean): string {
   return [
     `ServerName ${node}`,
     ...httpd.ports.map((port) => `Listen ${port}`),
     'PidFile apache.pid',
     'DefaultRuntimeDir .',
     'ErrorLog error.log',
-    ...['mpm_event', 'authz_core', 'dir'].map(
+    ...['mpm_event', 'authz_core', 'dir', ...(expectsProxy ? ['remoteip'] : [])].map(
       (name) => `LoadModule ${name}_module ${APACHE_MODULES}/mod_${name}.so`,
     ),
+    ...(expectsProxy ? ['RemoteIPProxyProtocol On'] : []),
     'StartServers 1',
     'ServerLimit 2',
     'ThreadsPerChild 16',
@@ -34,7 +41,8 @@ function apacheConf(node: string, httpd: Httpd): string {
   ].join('\n');
 }
 
-function nginxHttpdConf(node: string, httpd: Httpd, ipv6: boolean, kernel: 'host' | 'uml'): string {
+function nginxHttpdConf(node: string, httpd: Httpd, ipv6: boolean, { kernel, expectsProxy }: Around): string {
+  const more = expectsProxy ? ' proxy_protocol' : '';
   return [
     'worker_processes 1;',
     'pid nginx.pid;',
@@ -45,8 +53,16 @@ function nginxHttpdConf(node: string, httpd: Httpd, ipv6: boolean, kernel: 'host
     '    access_log access.log peer;',
     ...nginxPaths(node, kernel).map((line) => `    ${line}`),
     '    server {',
-    ...httpd.ports.map((port) => `        listen ${port};`),
-    ...(ipv6 ? httpd.ports.map((port) => `        listen [::]:${port};`) : []),
+    ...httpd.ports.map((port) => `        listen ${port}${more};`),
+    ...(ipv6 ? httpd.ports.map((port) => `        listen [::]:${port}${more};`) : []),
+    // The client of the header stands in the access log in place of the peer.
+    ...(expectsProxy
+      ? [
+          '        set_real_ip_from 0.0.0.0/0;',
+          '        set_real_ip_from ::/0;',
+          '        real_ip_header proxy_protocol;',
+        ]
+      : []),
     '        root html;',
     '        location / { try_files $uri /index.html; }',
     '    }',
@@ -56,7 +72,7 @@ function nginxHttpdConf(node: string, httpd: Httpd, ipv6: boolean, kernel: 'host
 }
 
 /** Files and the service that make a node answer HTTP. */
-export function httpdSteps(node: Node, httpd: Httpd, kernel: 'host' | 'uml'): Step[] {
+export function httpdSteps(node: Node, httpd: Httpd, around: Around): Step[] {
   const folder = nodeFolder(node.name);
   const file = (path: string, content: string, reason: string) => nodeFile(node.name, path, content, reason);
   const page = file('html/index.html', `${node.name}\n`, 'The page that tells which backend answered');
@@ -65,13 +81,17 @@ export function httpdSteps(node: Node, httpd: Httpd, kernel: 'host' | 'uml'): St
   if (httpd.server === 'nginx') {
     return [
       page,
-      file('nginx.conf', nginxHttpdConf(node.name, httpd, ipv6, kernel), 'nginx as a web server'),
+      file('nginx.conf', nginxHttpdConf(node.name, httpd, ipv6, around), 'nginx as a web server'),
       nginxService(node.name, `${node.name}.httpd`, port, 'The web server'),
     ];
   }
   return [
     page,
-    file('apache.conf', apacheConf(node.name, httpd), 'Apache httpd with the least it needs'),
+    file(
+      'apache.conf',
+      apacheConf(node.name, httpd, around.expectsProxy),
+      'Apache httpd with the least it needs',
+    ),
     {
       kind: 'service',
       id: `${node.name}.httpd`,

@@ -31,6 +31,7 @@ export const NEEDS = {
     file: '/usr/lib/nginx/modules/ngx_stream_module.so',
     package: 'libnginx-mod-stream',
   },
+  haproxy: { title: 'haproxy', program: 'haproxy', package: 'haproxy', version: ['-v'] },
   dnsmasq: { title: 'dnsmasq', program: 'dnsmasq', package: 'dnsmasq-base', version: ['--version'] },
   apache2: { title: 'apache2', program: 'apache2', package: 'apache2-bin', version: ['-v'] },
   ipvsadm: { title: 'ipvsadm', program: 'ipvsadm', package: 'ipvsadm', version: ['--version'] },

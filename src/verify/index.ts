@@ -8,12 +8,14 @@ import { l4Claims } from './claims/l4.ts';
 import { l7Claims } from './claims/l7.ts';
 import { natClaims } from './claims/nat.ts';
 import { pairClaims } from './claims/pair.ts';
+import { proxyClaims } from './claims/proxy.ts';
 import { tunClaims } from './claims/tun.ts';
 import type { Check, Claim, Evidence, Status, Verdict } from './types.ts';
 
 const CLAIMS: ReadonlyMap<string, Claim> = new Map(
   [
     ...l7Claims,
+    ...proxyClaims,
     ...natClaims,
     ...fullnatClaims,
     ...dsrClaims,

@@ -5,15 +5,19 @@ import { allClaims, claimById } from '../../src/verify/index.ts';
 import { recorded, RECORDED, status, verdict } from './evidence.ts';
 
 const TWINS: readonly (readonly [claim: string, holds: readonly string[], fails: readonly string[]])[] = [
-  ['l7.vip', ['l7'], ['dnsrr', 'direct']],
-  ['l7.source', ['l7'], ['nat']],
-  ['l7.two-connections', ['l7'], ['nat', 'dsr']],
-  ['l7.after-request', ['l7'], ['l7-stream', 'nat', 'dsr']],
-  ['l7.forwarded-for', ['l7'], ['l7-no-forwarded-for', 'nat']],
+  ['l7.vip', ['l7', 'haproxy', 'haproxy-tcp'], ['dnsrr', 'direct']],
+  ['l7.source', ['l7', 'haproxy', 'haproxy-tcp'], ['nat']],
+  ['l7.two-connections', ['l7', 'haproxy', 'haproxy-tcp'], ['nat', 'dsr']],
+  ['l7.after-request', ['l7', 'haproxy'], ['l7-stream', 'haproxy-tcp', 'nat', 'dsr']],
+  ['l7.forwarded-for', ['l7', 'haproxy'], ['l7-no-forwarded-for', 'haproxy-no-forwarded-for', 'nat']],
   ['l7.proxy-request', ['l7'], ['l7-http11', 'nat']],
-  ['l7.spread', ['l7', 'l7-sticky'], ['l7-down']],
+  ['l7.spread', ['l7', 'l7-sticky', 'haproxy', 'haproxy-tcp'], ['l7-down']],
   ['l7.sticky', ['l7-sticky'], ['l7-cookie-ignored']],
   ['l7.ip-hash', ['l7-ip-hash'], ['l7-three-clients']],
+
+  ['proxy.at-once', ['haproxy-tcp', 'haproxy-no-proxy-header', 'l7-stream'], ['haproxy', 'l7']],
+  ['proxy.untouched', ['haproxy-tcp', 'haproxy-no-proxy-header', 'l7-stream'], ['haproxy', 'l7']],
+  ['proxy.client', ['haproxy-tcp'], ['haproxy-no-proxy-header', 'haproxy', 'l7']],
 
   ['nat.vip', ['nat'], ['dnsrr', 'direct']],
   ['nat.one-connection', ['nat', 'fullnat'], ['l7', 'l7-stream']],

@@ -215,10 +215,11 @@ const spreadOver = claim({
   },
 });
 
+/** Words of nginx and HAProxy for taking turns. */
+const EVEN: ReadonlySet<string> = new Set(['rr', 'wrr', 'roundrobin', 'static-rr']);
+
 function isEvenRoundRobin(scheduler: string | undefined, { backends }: Observation['roles']): boolean {
-  return (
-    (scheduler === 'rr' || scheduler === 'wrr') && new Set(backends.map(({ weight }) => weight)).size === 1
-  );
+  return EVEN.has(scheduler ?? '') && new Set(backends.map(({ weight }) => weight)).size === 1;
 }
 
 // Fails where requests carry the cookie and nginx does not look at it.
