@@ -43,6 +43,19 @@ const SHIPPED: Record<string, { kernel: string; claims: string[] }> = {
       'spread',
     ].map((id) => `l7.${id}`),
   },
+  haproxy: {
+    kernel: 'host',
+    claims: ['vip', 'source', 'two-connections', 'after-request', 'forwarded-for', 'spread'].map(
+      (id) => `l7.${id}`,
+    ),
+  },
+  'haproxy-tcp': {
+    kernel: 'host',
+    claims: [
+      ...['l7.vip', 'l7.source', 'l7.two-connections'],
+      ...['proxy.at-once', 'proxy.untouched', 'proxy.client', 'l7.spread'],
+    ],
+  },
   nat: {
     kernel: 'uml',
     claims: [
