@@ -25,7 +25,8 @@ export interface ProxiedRequest {
 /**
  * Joins requests of different connections. The inner one begins while the outer one waits for its answer, and has the same
  * method, body and target (or one that ends the other: a proxy may take or add a prefix). Of several alike, equal
- * answers tell which belong together, and then the order does: first come, first passed on.
+ * answers tell which belong together, and then the order does: first come, first passed on. One that got no answer may be
+ * passed on again.
  * @param sides the connections of each capture; each pair of captures is joined by itself, in both directions, and a
  * capture with itself
  */
@@ -56,15 +57,20 @@ function requestsOf(found: readonly Connection[], capture: number): Asked[] {
 function joinSides(outer: readonly Asked[], inner: readonly Asked[]): ProxiedRequest[] {
   const result: ProxiedRequest[] = [];
   let waiting: Asked[] = [];
+  /** Passed on, and not answered: a proxy may try the next server. */
+  const tried = new Set<Asked>();
   let next = 0;
   for (const inside of inner) {
     const { firstTime } = inside.request;
     while (next < outer.length && outer[next]!.request.firstTime <= firstTime) waiting.push(outer[next++]!);
     waiting = waiting.filter(({ response, connection }) => (response ?? connection).lastTime >= firstTime);
-    const candidates = waiting.filter((outside) => isPassedOn(outside, inside));
+    const candidates = waiting
+      .filter((outside) => isPassedOn(outside, inside))
+      .sort((a, b) => Number(tried.has(a)) - Number(tried.has(b)));
     const outside = candidates.find((candidate) => isAnswerSame(candidate, inside) === true) ?? candidates[0];
     if (outside === undefined) continue;
-    waiting = waiting.filter((asked) => asked !== outside);
+    if (inside.response === undefined) tried.add(outside);
+    else waiting = waiting.filter((asked) => asked !== outside);
     result.push({
       kind: 'proxied',
       outside: { capture: outside.capture, connection: outside.connection, exchange: outside.exchange },

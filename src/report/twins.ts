@@ -5,6 +5,8 @@ import { groupBy, joinRequests, joinTwins, type Connection, type Step, type Twin
 import { count, duration, endpoint, list, tally } from '../verify/words.ts';
 import { clip, forTerminal } from './escape.ts';
 import type { InspectedCapture, InspectedConnection } from './inspect.ts';
+import { pairOf, passedOn } from './ladder/proxied.ts';
+import { Groups } from './ladder/traffic.ts';
 import { table } from './table.ts';
 
 /** Joining compares packets with each other, in memory: more than this many take too long. */
@@ -32,9 +34,17 @@ export function twinsText(captures: readonly InspectedCapture[], options: TwinsT
   const twins = joinTwins(captures.map(({ capture }) => capture!)).filter(
     (twin) => twin.sightings.length > 1 && endsOf(twin, ends).length > 0,
   );
-  const requests = joinRequests(
+  const joined = joinRequests(
     captures.map(({ connections }) => connections.map(({ connection }) => connection as Connection)),
   );
+  const passed = new Set(
+    passedOn(joined, {
+      packets: (capture) => captures[capture]!.capture!.packets,
+      servers: serversOf(captures, twins, ends),
+      nodeOf: () => undefined,
+    }).map(pairOf),
+  );
+  const requests = joined.filter((request) => passed.has(pairOf(request)));
   if (twins.length === 0 && requests.length === 0) return '';
   return (
     `\n${paint.bold('the same in several places')}\n` +
@@ -65,6 +75,30 @@ function indexPackets(captures: readonly InspectedCapture[]): Ends {
         ),
       ),
   );
+}
+
+/** Where a connection goes to, at all the places where its packets were seen. */
+function serversOf(
+  captures: readonly InspectedCapture[],
+  twins: readonly Twin[],
+  ends: Ends,
+): (connection: Connection) => ReadonlySet<string> {
+  const all = captures.flatMap(({ connections }) => connections);
+  const index = new Map(all.map((inspected, at) => [inspected, at]));
+  const groups = new Groups(all.length);
+  for (const twin of twins) {
+    const [first, ...others] = endsOf(twin, ends).map(({ inspected }) => index.get(inspected)!);
+    for (const other of others) groups.join(first!, other);
+  }
+  const servers = new Map<number, Set<string>>();
+  const rootOf = new Map<Connection, number>();
+  all.forEach(({ connection }, at) => {
+    const root = groups.rootOf(at);
+    rootOf.set(connection as Connection, root);
+    const { address, port } = connection.server;
+    servers.set(root, (servers.get(root) ?? new Set()).add(endpoint(address, port)));
+  });
+  return (connection) => servers.get(rootOf.get(connection)!)!;
 }
 
 interface End {
@@ -188,9 +222,7 @@ function passedText(
   const place = ({ capture, connection }: (typeof requests)[number]['outside']) =>
     `${names[capture]!} #${numberOf[capture]!.get(connection)}`;
   // Captures on both ends of a wire show each request several times: one row a pair of connections, with all the places.
-  const pairs = groupBy(requests, ({ outside, inside }) =>
-    [identity(outside.connection), outside.exchange, identity(inside.connection), inside.exchange].join('/'),
-  );
+  const pairs = groupBy(requests, pairOf);
   const found = [...pairs.values()];
   const rows = found.slice(0, limit).map((its) => {
     const { outside, inside, nanoseconds, isAnswerSame } = its[0]!;
@@ -205,8 +237,4 @@ function passedText(
   });
   const left = found.length - rows.length;
   return `  requests passed on by a proxy, on another connection\n${table(rows, '    ')}${left > 0 ? `    and ${count(left, 'request')} more\n` : ''}`;
-}
-
-function identity({ client, server, isn }: Connection): string {
-  return [client.address, client.port, server.address, server.port, isn.client, isn.server].join(' ');
 }

@@ -353,6 +353,24 @@ describe('a proxy', () => {
     ]);
   });
 
+  test('that got no answer may be passed on again, to another server', async () => {
+    const unanswered = exchange(10, 20, INSIDE, BACKEND, 50000, 3000, PASSED_ON, '');
+    const files = [
+      exchange(0, 100, CLIENT, VIP, 40000, 1000, REQUEST, ANSWER),
+      [...unanswered, ...exchange(60, 90, INSIDE, '10.0.0.3', 50001, 4000, PASSED_ON, ANSWER)],
+    ];
+    const captures = await Promise.all(files.map((records) => readCapture(pcap(records))));
+    const pairs = joinRequests(captures.map(connections)).map(({ outside, inside, isAnswerSame }) => [
+      outside.connection.client.port,
+      inside.connection.client.port,
+      isAnswerSame,
+    ]);
+    expect(pairs).toEqual([
+      [40000, 50000, undefined],
+      [40000, 50001, true],
+    ]);
+  });
+
   test('that serves two at once is known by its answers', async () => {
     const other = ANSWER.replace('ok', 'no');
     const files = [

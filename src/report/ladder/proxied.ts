@@ -1,5 +1,5 @@
 // Which request a proxy made of which, told from requests that are only alike and under way together. Knows that a proxy asks from where it
-// was asked, and asks once.
+// was asked, and asks once, or again where it got no answer.
 import {
   groupBy,
   packetNumbered,
@@ -37,15 +37,21 @@ export function passedOn(joined: readonly ProxiedRequest[], around: Surroundings
     .sort((a, b) => gap(a) - gap(b))
     .flat()
     .filter(({ outside, inside }) => {
-      const ends = [identity(outside), identity(inside)];
-      if (ends.some((end) => known.has(end))) return false;
-      for (const end of ends) known.add(end);
+      const [asked, asks] = [identity(outside), identity(inside)];
+      const isAnswered = responseOf(inside) !== undefined;
+      if (known.has(asks) || (isAnswered && known.has(asked))) return false;
+      known.add(asks);
+      if (isAnswered) known.add(asked);
       return true;
     });
 }
 
 const addresses = ({ connection: { client, server } }: RequestSighting) =>
   `${client.address} ${server.address}`;
+
+/** The same for a request and what it became, whichever captures show them. */
+export const pairOf = ({ outside, inside }: Pick<ProxiedRequest, 'outside' | 'inside'>) =>
+  `${identity(outside)}/${identity(inside)}`;
 
 const identity = ({ connection, exchange }: RequestSighting) =>
   `${connection.client.port} ${connection.isn.client} ${connection.isn.server} ${exchange}`;

@@ -153,7 +153,12 @@ function endOfFirst(every: readonly (readonly Connection[])[], first: number): b
         .slice(0, first)
         .reduce((last, { lastTime }) => (lastTime > last ? lastTime : last), 0n),
     );
-  return ends.length === 0 ? undefined : ends.reduce((least, time) => (time < least ? time : least));
+  if (ends.length === 0) return undefined;
+  const least = ends.reduce((a, b) => (a < b ? a : b));
+  // Where a proxy asked twice, its first question may have ended before the answer came.
+  return every
+    .flat()
+    .reduce((end, { firstTime, lastTime }) => (firstTime <= least && lastTime > end ? lastTime : end), least);
 }
 
 /** The packets of these connections, whole, and others that came before the end. */
