@@ -4,6 +4,7 @@ import { nodeFolder } from '../plan/names.ts';
 import { inNode, nodeFile } from '../plan/steps.ts';
 import type { ServiceStep, Step } from '../plan/types.ts';
 import { addressPort } from '../topology/address.ts';
+import { PRIORITY } from '../topology/pair.ts';
 import type { Balancer, HealthCheck, Pair, VirtualService } from '../topology/types.ts';
 import type { NodeSteps, Setting } from './types.ts';
 import { outsideInterface } from './vip.ts';
@@ -12,7 +13,6 @@ export type LbKind = 'NAT' | 'DR' | 'TUN';
 
 /** Both directors of a pair say this number, which tells their VRRP instance from others' on the segment. */
 const VIRTUAL_ROUTER = 51;
-const PRIORITY = { first: 150, second: 100 };
 
 function block(head: string, body: readonly string[]): string[] {
   return [`${head} {`, ...body.map((line) => `    ${line}`), '}'];

@@ -25,11 +25,11 @@ function block(head: string, body: readonly string[]): string[] {
 function passiveChecks({ nginx: { maxFails, failTimeout } }: Balancer): string {
   return (
     (maxFails === undefined ? '' : ` max_fails=${maxFails}`) +
-    (failTimeout === undefined ? '' : ` fail_timeout=${milliseconds(failTimeout)}`)
+    (failTimeout === undefined ? '' : ` fail_timeout=${failTimeout}s`)
   );
 }
 
-/** A time in nginx's words; a bare number is seconds, and only whole ones. */
+/** A time in nginx's words; a bare number is seconds, and only whole ones. A server's fail_timeout is in whole seconds always. */
 const milliseconds = (seconds: number) => `${Math.round(seconds * 1000)}ms`;
 
 /** nginx takes port 80 for granted in HTTP alone. */

@@ -47,6 +47,8 @@ interface CurlRecord {
   /** Ours, from clients that keep a rate: the request's number, and seconds since the epoch when it began. */
   readonly lblab_number?: number;
   readonly lblab_started?: number;
+  /** Seconds by which that was later than the rate wants it. */
+  readonly lblab_late?: number;
 }
 
 /** A client's records. A last line that its curl did not finish is none. */
@@ -85,6 +87,7 @@ async function clientLog(dir: string, client: string, nodes: ReadonlySet<string>
         ...(nodes.has(name) && record.http_code > 0 && { backend: name }),
         ...(record.exitcode !== 0 && { error: record.errormsg ?? `curl exit code ${record.exitcode}` }),
         ...(record.lblab_started !== undefined && { began: record.lblab_started }),
+        ...(record.lblab_late !== undefined && { late: record.lblab_late }),
         ...(record.remote_ip && record.lblab_started !== undefined && { address: record.remote_ip }),
       };
     }),
@@ -112,30 +115,50 @@ export interface TcpdumpCounts {
   readonly dropped: number;
 }
 
-/** tcpdump's last account of itself, from what it wrote to standard error. */
-export function tcpdumpCounts(log: string): TcpdumpCounts | undefined {
-  const last = (pattern: RegExp) => {
-    const all = [...log.matchAll(pattern)];
-    return all.length === 0 ? undefined : Number(all.at(-1)![1]);
-  };
-  const captured = last(/(\d+) packets? captured/g);
-  const received = last(/(\d+) packets? received by filter/g);
-  const dropped = last(/(\d+) packets? dropped by kernel/g);
-  if (captured === undefined || received === undefined || dropped === undefined) return undefined;
-  return { captured, received, dropped };
+/** tcpdump's accounts of itself, in order, from what it wrote to standard error: one at each SIGUSR1 and one at its end. */
+function accountsIn(log: string): TcpdumpCounts[] {
+  const all = (pattern: RegExp) => [...log.matchAll(pattern)].map((match) => Number(match[1]));
+  const captured = all(/(\d+) packets? captured/g);
+  const received = all(/(\d+) packets? received by filter/g);
+  const dropped = all(/(\d+) packets? dropped by kernel/g);
+  return dropped.flatMap((count, index) =>
+    captured[index] === undefined || received[index] === undefined
+      ? []
+      : [{ captured: captured[index], received: received[index], dropped: count }],
+  );
 }
 
-function incompleteness(
-  counts: TcpdumpCounts | undefined,
-  log: string | undefined,
-  truncated: string | undefined,
-): string | undefined {
+/** tcpdump's last account of itself. */
+export function tcpdumpCounts(log: string): TcpdumpCounts | undefined {
+  return accountsIn(log).at(-1);
+}
+
+/** So many times the same account: nothing is on its way any more. */
+const SETTLED = 5;
+
+/**
+ * Whether all that matters was written, by accounts of which the last one is tcpdump's end: what comes between the last one before that and
+ * the end is after the traffic. A difference that stays is of packets that came before the filter was set; the kernel has counted them.
+ */
+function isWritten(accounts: readonly TcpdumpCounts[]): boolean {
+  const [before, last] = accounts.slice(-2);
+  if (last === undefined || before === undefined) return last === undefined || last.captured >= last.received;
+  if (last.captured >= last.received || before.captured >= before.received) return true;
+  const settled = accounts.slice(-SETTLED - 1, -1);
+  return (
+    settled.length === SETTLED &&
+    settled.every(({ captured, received }) => captured === before.captured && received === before.received)
+  );
+}
+
+function incompleteness(log: string | undefined, truncated: string | undefined): string | undefined {
   if (truncated !== undefined) return `the file is cut: ${truncated}`;
   if (log === undefined) return undefined;
+  const accounts = accountsIn(log);
+  const counts = accounts.at(-1);
   if (counts === undefined) return 'tcpdump did not end in order';
   if (counts.dropped > 0) return `the kernel dropped ${counts.dropped} packets`;
-  if (counts.received > counts.captured)
-    return `${counts.received - counts.captured} packets were not written`;
+  if (!isWritten(accounts)) return `${counts.received - counts.captured} packets were not written`;
   return undefined;
 }
 
@@ -153,7 +176,7 @@ async function readPoint(
   if (capture === undefined) return undefined;
   const log = await readText(join(dir, `${point.name}.log`));
   const counts = log === undefined ? undefined : tcpdumpCounts(log);
-  const incomplete = incompleteness(counts, log, capture.truncated);
+  const incomplete = incompleteness(log, capture.truncated);
   return {
     name: point.name,
     node: point.node,

@@ -31,14 +31,18 @@ const MILLISECOND = 1000;
 /** Notes when what changes the lab was begun and when it was done; looking at what is there takes its own time. */
 class Stopwatch {
   readonly #lab: Lab;
+  readonly #ready: () => Promise<void>;
   began: number | undefined;
   done: number | undefined;
 
-  constructor(lab: Lab) {
+  /** @param ready resolves when the time has come */
+  constructor(lab: Lab, ready: () => Promise<void> = async () => {}) {
     this.#lab = lab;
+    this.#ready = ready;
   }
 
   async time<T>(work: () => Promise<T>): Promise<T> {
+    if (this.began === undefined) await this.#ready();
     this.began ??= await this.#lab.client.clock();
     const result = await work();
     this.done = await this.#lab.client.clock();
@@ -318,12 +322,17 @@ const WAYS: Readonly<
   clear: clearSome,
 };
 /**
- * Does a fault to a node.
+ * Does a fault to a node; when all is ready for it, not before `ready` resolves.
  * @throws LabError for a fault that is there already, for mending what is whole, for a node without what the fault names (exit code 2), and
  * where the kernel cannot do it (exit code 3)
  */
-export async function applyFault(lab: Lab, node: Node, fault: Fault): Promise<FaultDone> {
-  const watch = new Stopwatch(lab);
+export async function applyFault(
+  lab: Lab,
+  node: Node,
+  fault: Fault,
+  ready?: () => Promise<void>,
+): Promise<FaultDone> {
+  const watch = new Stopwatch(lab, ready);
   const did = await WAYS[fault.kind](lab, node, fault, watch);
   const seconds = (time: number | undefined) => (time ?? NaN) / MILLISECOND;
   return {

@@ -12,7 +12,7 @@ import { captureStage } from '../plan/build.ts';
 import type { TrafficOptions } from '../plan/traffic.ts';
 import type { CapturePoint } from '../topology/types.ts';
 import type { Evidence } from '../verify/types.ts';
-import { sendRequests } from './traffic.ts';
+import { sendRequests, type Meanwhile } from './traffic.ts';
 
 export interface RoundOptions extends Partial<TrafficOptions> {
   /** Where to capture; the topology's capture points when left out. */
@@ -26,6 +26,8 @@ export interface RoundOptions extends Partial<TrafficOptions> {
   /** A capture filter in place of the points' own. */
   readonly filter?: string;
   readonly signal?: AbortSignal;
+  /** What goes on beside the requests; the topology's faults when left out. */
+  readonly meanwhile?: (meanwhile: Meanwhile) => Promise<void>;
   /** Called when all captures are on, their files empty. */
   readonly onCapturing?: () => void;
   /**
@@ -37,6 +39,8 @@ export interface RoundOptions extends Partial<TrafficOptions> {
 
 /** Seconds that captures get to take in what the clients say has happened. */
 const DRAIN_SECONDS = 3;
+/** Milliseconds after which nothing is on its way to a tcpdump whose numbers stay the same. */
+const SETTLING = 200;
 /** Milliseconds that a connection that nobody has closed yet may hold up the end of a capture. */
 const LINGER = 1000;
 
@@ -68,6 +72,7 @@ async function allClosed(path: string): Promise<boolean> {
 async function drain(lab: Lab, points: readonly string[]): Promise<void> {
   const began = performance.now();
   let before = '';
+  let since = began;
   while (performance.now() - began < DRAIN_SECONDS * 1000) {
     const logs = await Promise.all(
       points.map(async (point) => {
@@ -84,9 +89,12 @@ async function drain(lab: Lab, points: readonly string[]): Promise<void> {
       }),
     );
     const now = JSON.stringify(logs);
+    if (now !== before) since = performance.now();
+    // Packets that came before its filter was set the kernel has counted, and tcpdump never will.
+    const isSettled = performance.now() - since > SETTLING;
     if (
       now === before &&
-      logs.every((counts) => counts === undefined || counts.captured >= counts.received)
+      (isSettled || logs.every((counts) => counts === undefined || counts.captured >= counts.received))
     ) {
       const closed = await Promise.all(
         points.map(async (point) => allClosed(join(lab.dir, `${point}.pcap`))),

@@ -20,7 +20,8 @@ export interface Waiting extends Seen {
   readonly came: number;
 }
 
-class File {
+/** A capture that is still written. */
+export class GrowingCapture {
   readonly #path: string;
   readonly #reader = new IncrementalReader();
   #handle: FileHandle | undefined;
@@ -70,7 +71,7 @@ export function followCaptures(
   paths: readonly string[],
   onPackets: (packets: readonly Seen[]) => void,
 ): { readonly close: () => Promise<void> } {
-  const files = paths.map((path) => new File(path));
+  const files = paths.map((path) => new GrowingCapture(path));
   let waiting: Waiting[] = [];
   const over = new AbortController();
   const look = async () => {

@@ -3,12 +3,13 @@
 import { join } from 'node:path';
 import { contextOf, execute, spawnOf, StepError } from './execute.ts';
 import { readRequests } from './evidence.ts';
-import { applyFault, mend, type FaultDone } from './faults.ts';
+import { applyFault, mend } from './faults.ts';
 import { hold } from './hold.ts';
 import type { Lab } from './lab.ts';
 import { filesOf } from '../plan/build.ts';
 import { isPaced, requestsOf, secondsOf, trafficStage, type TrafficOptions } from '../plan/traffic.ts';
 import type { CommandStep } from '../plan/types.ts';
+import type { Fault } from '../topology/types.ts';
 import type { FaultRecord, RequestRecord } from '../verify/types.ts';
 
 export interface Sent {
@@ -24,9 +25,12 @@ const sleep = async (milliseconds: number) =>
   new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 
 /** Sends the clients' requests, lets the topology's faults come, and reads the clients' logs. */
-export async function sendRequests(lab: Lab, options: Partial<TrafficOptions>): Promise<Sent> {
+export async function sendRequests(
+  lab: Lab,
+  options: Partial<TrafficOptions> & { readonly meanwhile?: (meanwhile: Meanwhile) => Promise<void> },
+): Promise<Sent> {
   const letGo = await hold(lab, 'requests');
-  const faults = new Timeline(lab);
+  const faults = new Timeline(lab, options.meanwhile);
   try {
     await requestStage(lab, options, faults);
     await faults.end();
@@ -91,20 +95,44 @@ async function atPace(
   await all;
 }
 
-/** The topology's faults, each at its time after the first request. */
+/** What goes on beside the requests: a script that waits and lets faults come. */
+export interface Meanwhile {
+  readonly lab: Lab;
+  /** Seconds since the first request. */
+  readonly seconds: () => number;
+  /** Resolves at so many seconds after the first request, or when the requests have ended. */
+  readonly until: (seconds: number) => Promise<void>;
+  /** Whether the requests have ended. */
+  readonly isOver: () => boolean;
+  /** Lets a fault come, not before so many seconds after the first request where they are given. */
+  readonly apply: (node: string, fault: Fault, seconds?: number) => Promise<void>;
+}
+
+/** Lets the topology's own faults come, each at its time. */
+async function ownFaults({ lab, until, isOver, apply }: Meanwhile): Promise<void> {
+  for (const fault of lab.topology.faults ?? []) {
+    await until(fault.at);
+    if (isOver()) return;
+    await apply(fault.node, fault, fault.at);
+  }
+}
+
+/** Plays a script from the first request on. What it broke is mended at the end. */
 class Timeline {
   readonly came: FaultRecord[] = [];
   /** Rejects when a fault cannot be done. */
   readonly failed: Promise<never>;
   #fail: (error: unknown) => void = () => {};
   readonly #lab: Lab;
+  readonly #script: (meanwhile: Meanwhile) => Promise<void>;
   #began: number | undefined;
   #ended = false;
   #wake = () => {};
   #running: Promise<void> = Promise.resolve();
 
-  constructor(lab: Lab) {
+  constructor(lab: Lab, script: (meanwhile: Meanwhile) => Promise<void> = ownFaults) {
     this.#lab = lab;
+    this.#script = script;
     this.failed = new Promise((_, reject) => (this.#fail = reject));
     this.failed.catch(() => {});
   }
@@ -112,25 +140,26 @@ class Timeline {
   /** The first request begins now; clients that follow in turn change nothing about it. */
   begin(): void {
     if (this.#began !== undefined) return;
-    this.#began = performance.now();
-    this.#running = this.#play();
+    const began = performance.now();
+    this.#began = began;
+    const seconds = () => (performance.now() - began) / 1000;
+    const until = async (time: number) => {
+      const milliseconds = (time - seconds()) * 1000;
+      if (milliseconds <= 0 || this.#ended) return;
+      await Promise.race([sleep(milliseconds), new Promise<void>((resolve) => (this.#wake = resolve))]);
+    };
+    this.#running = this.#script({
+      lab: this.#lab,
+      seconds,
+      isOver: () => this.#ended,
+      until,
+      apply: async (name, fault, time = seconds()) => {
+        const node = this.#lab.topology.nodes.find((each) => each.name === name)!;
+        const { did: _did, ...done } = await applyFault(this.#lab, node, fault, async () => until(time));
+        this.came.push({ at: Math.round(time * 1000) / 1000, ...done });
+      },
+    });
     this.#running.catch(this.#fail);
-  }
-
-  async #play(): Promise<void> {
-    for (const fault of this.#lab.topology.faults ?? []) {
-      await this.#until(this.#began! + fault.at * 1000);
-      if (this.#ended) return;
-      const node = this.#lab.topology.nodes.find(({ name }) => name === fault.node)!;
-      const { did: _did, ...done }: FaultDone = await applyFault(this.#lab, node, fault);
-      this.came.push({ at: fault.at, ...done });
-    }
-  }
-
-  async #until(time: number): Promise<void> {
-    const milliseconds = time - performance.now();
-    if (milliseconds <= 0 || this.#ended) return;
-    await Promise.race([sleep(milliseconds), new Promise<void>((resolve) => (this.#wake = resolve))]);
   }
 
   /** No more faults; what they broke is mended. */

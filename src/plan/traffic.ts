@@ -106,7 +106,7 @@ function orders(
   return {
     url: traffic.url,
     headers: traffic.headers,
-    timeout: traffic.timeout,
+    timeout: traffic.patience?.[client] ?? traffic.timeout,
     count,
     concurrency: options.concurrency,
     ...(options.rate !== undefined && { rate: options.rate }),

@@ -1,5 +1,6 @@
 // Verdicts as one page for people: what `lblab report` and `--report html=FILE` write. The page itself is made in html/.
 import { compare, type Comparison } from '../verify/compare.ts';
+import { failovers, type Failover } from '../verify/failover.ts';
 import type { Evidence } from '../verify/types.ts';
 import { comparisonTable } from './compare.ts';
 import { htmlPage } from './html/page.ts';
@@ -14,8 +15,25 @@ function measured(evidence: Evidence): Comparison | undefined {
   }
 }
 
-/** One self-contained HTML page, UTF-8. @param results one lab at least */
-export function htmlReport(results: readonly Judged[], cwd: string): string {
+/** What a round's fault cost; nothing where there was none, or where it cannot be told. */
+function costs(evidence: Evidence): readonly Failover[] {
+  if (evidence.faults === undefined) return [];
+  try {
+    return failovers(evidence);
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * One self-contained HTML page, UTF-8. @param results one lab at least, where no failovers are given @param failed failovers that were
+ * brought about to be compared; without them the page has what the labs' own faults cost
+ */
+export function htmlReport(
+  results: readonly Judged[],
+  cwd: string,
+  failed: readonly Failover[] = [],
+): string {
   const comparisons =
     results.length < 2
       ? []
@@ -24,6 +42,7 @@ export function htmlReport(results: readonly Judged[], cwd: string): string {
         );
   return htmlPage(results, {
     cwd,
+    failovers: failed.length > 0 ? failed : results.flatMap(({ evidence }) => costs(evidence)),
     ...(comparisons.length > 1 && { comparison: comparisonTable(comparisons) }),
   });
 }

@@ -1,7 +1,7 @@
 // The program that is a client: sends requests from a node at a steady rate, or one after the other, and logs each with the time at which it
 // began. It is its own program (dist/paced.js), reads its orders from a file, and knows nothing of labs. A name in the URL is curl's
 // business, one curl a request; where it is to be looked up first, curl is told the address (--resolve).
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -23,10 +23,12 @@ interface Line {
   lblab_backend: string;
   /** Seconds since the epoch when the request began, its lookup included. */
   lblab_started: number;
+  /** Seconds by which that was later than the rate wants it. */
+  lblab_late: number;
   lblab_number: number;
 }
 
-type Outcome = Omit<Line, 'lblab_started' | 'lblab_number' | 'time_total'>;
+type Outcome = Omit<Line, 'lblab_started' | 'lblab_late' | 'lblab_number' | 'time_total'>;
 
 const FAILED: Outcome = {
   exitcode: 0,
@@ -108,20 +110,36 @@ async function bySocket(number: number): Promise<Outcome> {
   });
 }
 
+/** Started before they are wanted, and waiting for their orders: on a busy machine a process takes its time to start, which is not the request's. */
+const waiting: ChildProcessWithoutNullStreams[] = [];
+const SPARE = 2;
+
+function startCurl(): ChildProcessWithoutNullStreams {
+  const argv = ['--disable', '--silent', '--globoff', '--max-time', String(orders.timeout)];
+  const child = spawn('curl', [...argv, '--config', '-']);
+  // Whoever takes it hears of the error at its end.
+  child.on('error', () => {});
+  child.stdin.on('error', () => {});
+  return child;
+}
+
+/** An option of curl's as a line of its configuration (curl(1), --config). */
+const option = (name: string, value: string) =>
+  `${name} = "${value.replace(/["\\]/g, '\\$&').replaceAll('\n', '\\n')}"\n`;
+
 /** A request by a curl of its own, which is told the address or finds it itself. */
 async function byCurl(number: number, address?: string): Promise<Outcome> {
-  const argv = [
-    ...['--disable', '--silent', '--globoff', '--max-time', String(orders.timeout)],
-    ...['--header', 'Connection: close'],
-    ...headers(number).flatMap(([name, value]) => ['--header', `${name}: ${value}`]),
-    ...['--write-out', '%{stderr}%{json}\n'],
+  const config = [
+    option('header', 'Connection: close'),
+    ...headers(number).map(([name, value]) => option('header', `${name}: ${value}`)),
+    option('write-out', '%{stderr}%{json}\n'),
     ...(address === undefined
       ? []
-      : ['--resolve', `${host}:${port}:${isIP(address) === 6 ? `[${address}]` : address}`]),
-    orders.url,
+      : [option('resolve', `${host}:${port}:${isIP(address) === 6 ? `[${address}]` : address}`)]),
+    option('url', orders.url),
   ];
   return new Promise((resolve) => {
-    const child = spawn('curl', argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = waiting.shift() ?? startCurl();
     let body = '';
     let words = '';
     child.stdout.on(
@@ -129,7 +147,6 @@ async function byCurl(number: number, address?: string): Promise<Outcome> {
       (chunk: Buffer) => (body = body.length < 64 ? body + chunk.toString('latin1') : body),
     );
     child.stderr.on('data', (chunk: Buffer) => (words += chunk.toString()));
-    child.on('error', ({ message }) => resolve({ ...FAILED, exitcode: 2, errormsg: message }));
     child.on('close', (code) => {
       const start = words.indexOf('{');
       if (start < 0)
@@ -144,8 +161,11 @@ async function byCurl(number: number, address?: string): Promise<Outcome> {
         lblab_backend: firstLine(body),
       });
     });
+    child.stdin.end(config.join(''));
   });
 }
+
+const isCurls = isIP(host) === 0;
 
 const resolver = new Resolver({ timeout: 1000, tries: 2 });
 let remembered: { readonly address: string; readonly until: number } | undefined;
@@ -166,7 +186,7 @@ async function addressFor(): Promise<string> {
 }
 
 async function attempt(number: number): Promise<Outcome> {
-  if (isIP(host) !== 0) return bySocket(number);
+  if (!isCurls) return bySocket(number);
   if (orders.lookup === undefined || orders.lookup === 'ordinary') return byCurl(number);
   try {
     return await byCurl(number, await addressFor());
@@ -179,13 +199,17 @@ async function attempt(number: number): Promise<Outcome> {
   }
 }
 
-async function send(number: number): Promise<void> {
+async function send(number: number, due = now()): Promise<void> {
   const started = now();
-  const outcome = await attempt(number);
+  const answered = attempt(number);
+  const left = orders.count - number;
+  if (isCurls && waiting.length < Math.min(SPARE, left)) setImmediate(() => waiting.push(startCurl()));
+  const outcome = await answered;
   const line: Line = {
     ...outcome,
     time_total: (now() - started) / 1000,
     lblab_started: started / 1000,
+    lblab_late: Math.max(0, started - due) / 1000,
     lblab_number: number,
   };
   process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -214,7 +238,7 @@ async function atRate(rate: number): Promise<void> {
   for (const [index, moment] of moments().entries()) {
     const due = began + (moment * 1000) / rate;
     if (due > now()) await sleep(due - now());
-    all.push(send(index + 1));
+    all.push(send(index + 1, due));
   }
   await Promise.all(all);
 }
@@ -232,6 +256,7 @@ process.stdout.on('error', (error) => {
   process.stderr.write(`the log cannot be written: ${error.message}\n`);
   process.exit(1);
 });
+if (isCurls) for (let some = Math.min(SPARE, orders.count); some > 0; some--) waiting.push(startCurl());
 if (process.env['LBLAB_WAIT'] !== undefined) {
   // A listener for a signal keeps no process alive.
   const alive = setInterval(() => {}, 60_000);
@@ -242,3 +267,4 @@ if (process.env['LBLAB_WAIT'] !== undefined) {
 }
 await (orders.rate === undefined ? inTurn() : atRate(orders.rate));
 kept?.destroy();
+for (const child of waiting) child.kill();

@@ -60,7 +60,7 @@ const nginx = mapping({
     .max(1000)
     .optional()
     .describe("Failures after which a server is left out. nginx's own default: 1."),
-  'fail-timeout': duration('10s')
+  'fail-timeout': like(/^[1-9][0-9]{0,4}[sm]$/, 'nginx knows whole seconds here', 'for example 10s')
     .optional()
     .describe("For how long it is left out, and within which failures count. nginx's own default: 10s."),
   'connect-timeout': duration('1s')

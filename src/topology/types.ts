@@ -226,6 +226,8 @@ export interface Traffic {
   readonly lookup?: Readonly<Record<string, Lookup>>;
   /** Seconds that one request may take. */
   readonly timeout: number;
+  /** By client, where it is other than `timeout`. */
+  readonly patience?: Readonly<Record<string, number>>;
   readonly headers: readonly (readonly [name: string, value: string])[];
 }
 

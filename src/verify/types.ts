@@ -19,6 +19,8 @@ export interface RequestRecord {
   readonly error?: string;
   /** Seconds since the epoch when it began, by the lab's clock; a client that keeps no rate does not tell. */
   readonly began?: number;
+  /** Seconds by which it began later than its client's rate wants it. */
+  readonly late?: number;
   /** The address that it went to, where the URL has a name. */
   readonly address?: string;
 }

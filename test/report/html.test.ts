@@ -10,6 +10,7 @@ import { methodOf } from '../../src/balancers/index.ts';
 import { readCapture } from '../../src/pcap/index.ts';
 import { htmlReport } from '../../src/report/html.ts';
 import type { Judged } from '../../src/report/types.ts';
+import { failovers, type Failover } from '../../src/verify/failover.ts';
 import { judgeRound, summary } from '../../src/verify/index.ts';
 import { pcap, segment } from '../pcap/build.ts';
 import { recorded, withCaptures } from '../verify/evidence.ts';
@@ -42,9 +43,13 @@ async function judgedLab(lab: string): Promise<Judged> {
   };
 }
 
-async function saved(name: string, results: readonly Judged[]): Promise<string> {
+async function saved(
+  name: string,
+  results: readonly Judged[],
+  failed?: readonly Failover[],
+): Promise<string> {
   const path = join(folder, `${name}.html`);
-  await writeFile(path, htmlReport(results, '/work'));
+  await writeFile(path, htmlReport(results, '/work', failed));
   return path;
 }
 
@@ -97,6 +102,39 @@ test.each(['light', 'dark'] as const)(
   },
   60_000,
 );
+
+test('what faults cost: a table, and for each client a picture of time with a dot for each request, red on a line of their own when lost', async () => {
+  const labs = await Promise.all(['dnsrr', 'l7-fault', 'pair'].map(recorded));
+  const path = await saved('failover', [], labs.flatMap(failovers));
+  const { page, complaints, close } = await openPage(browser, path);
+  expect(await page.locator('h1').allInnerTexts()).toStrictEqual(['What it costs when a server goes down']);
+  const rows = page.locator('tbody tr');
+  expect(await rows.locator('th').allInnerTexts()).toStrictEqual([
+    'dnsrr, client asks each time',
+    'dnsrr, client keeps answers',
+    'dnsrr, curl as it is',
+    'l7-fault',
+    'pair',
+    'pair, one connection kept',
+  ]);
+  const pictures = page.getByRole('img');
+  expect(await pictures.nth(1).getAttribute('aria-label')).toBe(
+    'dnsrr, client keeps answers: 10 of 30 requests lost',
+  );
+  expect(await pictures.nth(1).locator('circle').count()).toBe(29);
+  expect(await pictures.nth(1).locator('circle.gone').count()).toBe(10);
+  expect(await pictures.nth(1).locator('line.fault').count()).toBe(1);
+  await page.evaluate(axe.source);
+  for (const scheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme: scheme });
+    const found = await page.evaluate<{ violations: { id: string }[] }>(`axe.run(document)`);
+    expect(found.violations.map(({ id }) => id)).toStrictEqual([]);
+    await page.setViewportSize({ width: 390, height: 900 });
+    expect(await page.evaluate(OVERFLOWING)).toStrictEqual([]);
+  }
+  expect(complaints).toStrictEqual([]);
+  await close();
+});
 
 test('works without JavaScript: nothing in it is a script, and its policy forbids any', async () => {
   const text = htmlReport([await judgedLab('dsr')], '/work');

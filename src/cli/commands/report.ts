@@ -7,6 +7,7 @@ import { htmlReport } from '../../report/html.ts';
 import { forTerminal } from '../../report/escape.ts';
 import type { Judged } from '../../report/types.ts';
 import type { Kernel } from '../../sandbox/start.ts';
+import { failovers, type Failover } from '../../verify/failover.ts';
 import { judgeRound, summary } from '../../verify/index.ts';
 import { callerOf, type Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
@@ -29,8 +30,27 @@ interface RunDocument {
   }[];
 }
 
-function isRunDocument(value: unknown): value is RunDocument {
-  return typeof value === 'object' && value !== null && (value as RunDocument).schema === 'lblab/run@1';
+/** As far as it is read here: `lblab failover --json`, which it also leaves beside its captures. */
+interface FailoverDocument {
+  readonly schema: 'lblab/failover@1';
+  readonly labs: readonly { readonly topology: string; readonly captures: string }[];
+}
+
+type Document = RunDocument | FailoverDocument;
+
+function isDocument(value: unknown): value is Document {
+  const document = value as Partial<Document> | null;
+  return (
+    typeof document === 'object' &&
+    (document?.schema === 'lblab/run@1' || document?.schema === 'lblab/failover@1') &&
+    Array.isArray(document.labs)
+  );
+}
+
+/** What a page is about: labs that are judged, and labs in which something went down to see what it costs. */
+interface Subjects {
+  readonly results: readonly Judged[];
+  readonly failed: readonly Failover[];
 }
 
 function judged(round: Round, known: Partial<Judged> = {}): Judged {
@@ -41,7 +61,7 @@ function judged(round: Round, known: Partial<Judged> = {}): Judged {
 }
 
 /** The labs of a run, from the captures that it left. */
-async function ofRun(cli: Cli, path: string): Promise<Judged[]> {
+async function ofDocument(cli: Cli, path: string): Promise<Subjects> {
   const refuse = (words: string) => new Failure(`${forTerminal(path)}: ${words}`, EXIT.usage);
   const text = await readFile(resolve(cli.cwd, path), 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw refuse(error.code === 'ENOENT' ? 'no such lab, folder or file' : error.message);
@@ -50,28 +70,42 @@ async function ofRun(cli: Cli, path: string): Promise<Judged[]> {
   try {
     document = JSON.parse(text);
   } catch {
-    throw refuse('neither a folder of captures nor what lblab run --json wrote');
+    throw refuse('neither a folder of captures nor what lblab run --json or lblab failover --json wrote');
   }
-  if (!isRunDocument(document)) throw refuse('not what lblab run --json wrote (schema lblab/run@1)');
-  return Promise.all(
+  if (!isDocument(document))
+    throw refuse(
+      'not what lblab run --json or lblab failover --json wrote (schema lblab/run@1, lblab/failover@1)',
+    );
+  const roundIn = async (folder: string | undefined, lab: string) => {
+    const round = folder === undefined ? undefined : await findRound(cli, `${folder}/`);
+    if (round === undefined) throw refuse(`the captures of ${forTerminal(lab)} are not there any more`);
+    return round;
+  };
+  if (document.schema === 'lblab/failover@1') {
+    const rounds = await Promise.all(
+      document.labs.map(async ({ topology, captures }) => roundIn(captures, topology)),
+    );
+    return { results: [], failed: rounds.flatMap(({ evidence }) => failovers(evidence)) };
+  }
+  const results = await Promise.all(
     document.labs.map(async ({ lab, topology, kernel, captures, timings }) => {
-      const folder = captures[0] === undefined ? undefined : dirname(captures[0].path);
-      const round = folder === undefined ? undefined : await findRound(cli, `${folder}/`);
-      if (round === undefined) throw refuse(`the captures of ${forTerminal(lab)} are not there any more`);
+      const round = await roundIn(captures[0] && dirname(captures[0].path), lab);
       return judged({ ...round, live: true }, { file: topology, kernel, timings });
     }),
   );
+  return { results, failed: [] };
 }
 
 export async function report(cli: Cli, words: string[], { output }: Options): Promise<number> {
   const found = await Promise.all(
     (words.length === 0 ? [undefined] : words).map(async (word) => {
       const round = await findRound(cli, word);
-      return round === undefined ? ofRun(cli, word!) : [judged(round)];
+      return round === undefined ? ofDocument(cli, word!) : { results: [judged(round)], failed: [] };
     }),
   );
-  const results = found.flat();
-  const page = htmlReport(results, cli.cwd);
+  const results = found.flatMap((each) => each.results);
+  const failed = found.flatMap((each) => each.failed);
+  const page = htmlReport(results, cli.cwd, failed);
   if (output === '-') {
     cli.out(page);
     return EXIT.ok;

@@ -1,5 +1,6 @@
 // The report: one page that needs nothing else. Verdicts in, HTML out; pure.
 import { createHash } from 'node:crypto';
+import type { Failover } from '../../verify/failover.ts';
 import { duration } from '../../verify/words.ts';
 import { forTerminal } from '../escape.ts';
 import { readTraffic } from '../ladder/traffic.ts';
@@ -8,6 +9,7 @@ import { markup, NONE, type Markup } from './markup.ts';
 import { claimsSection } from './claims.ts';
 import { commandsSection, reproduceSection } from './commands.ts';
 import { capturesSection, requestsSection } from './evidence.ts';
+import { failoverSection } from './failover.ts';
 import { badge, tallyWords } from './parts.ts';
 import { STYLE } from './style.ts';
 import { DRAWN_CONNECTIONS, firstToShow, ladderOf, ladderSection, pictureSection } from './traffic.ts';
@@ -23,15 +25,23 @@ export interface PageOptions {
   readonly cwd: string;
   /** The labs side by side, where there are several. */
   readonly comparison?: Table;
+  /** What faults cost the clients, where any came. */
+  readonly failovers?: readonly Failover[];
 }
 
-/** @param results one lab at least */
-export function htmlPage(results: readonly Judged[], { cwd, comparison }: PageOptions): string {
+/** @param results one lab at least, where no failovers are given */
+export function htmlPage(
+  results: readonly Judged[],
+  { cwd, comparison, failovers = [] }: PageOptions,
+): string {
   const [only] = results;
   const isOne = results.length === 1;
   const title = isOne
     ? [nameOf(only!), only!.topology.title].filter((words) => words !== '').join(': ')
-    : results.map(nameOf).join(', ');
+    : results.length === 0
+      ? FAILOVER_TITLE
+      : results.map(nameOf).join(', ');
+  const cost = failovers.length === 0 ? NONE : failoverSection(failovers);
   const hash = createHash('sha256').update(STYLE).digest('base64');
   // Nothing is fetched, nothing runs, and no style is taken but this page's own.
   const policy = `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`;
@@ -39,11 +49,14 @@ export function htmlPage(results: readonly Judged[], { cwd, comparison }: PageOp
   const head =
     markup`<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="no-referrer"><title>${forTerminal(title)}</title>`
       .text + `${style}</head>`;
-  const body = markup`<body><header class="top">${isOne ? NONE : manyHead(results)}</header><main>${comparison === undefined ? NONE : comparisonSection(comparison)}${results.map((result, index) => labSection(result, index, isOne, cwd))}</main><footer><p>Made by lblab from packet captures alone. This page loads nothing and runs nothing.</p></footer></body></html>\n`;
+  const body = markup`<body><header class="top">${isOne ? NONE : manyHead(results)}</header><main>${comparison === undefined ? NONE : comparisonSection(comparison)}${isOne ? NONE : cost}${results.map((result, index) => labSection(result, index, isOne, cwd))}${isOne ? cost : NONE}</main><footer><p>Made by lblab from packet captures alone. This page loads nothing and runs nothing.</p></footer></body></html>\n`;
   return head + body.text;
 }
 
+const FAILOVER_TITLE = 'What it costs when a server goes down';
+
 function manyHead(results: readonly Judged[]): Markup {
+  if (results.length === 0) return markup`<h1>${FAILOVER_TITLE}</h1>`;
   const links = results.map(
     (result, index) =>
       markup`<li><a href="#lab-${index + 1}">${nameOf(result)}</a> ${badge(result.status, tallyWords(result.checks))}</li>`,

@@ -106,6 +106,9 @@ svg .changed { fill: var(--rewritten); }
 svg .quiet { fill: var(--muted); }
 svg .strong { font-weight: 700; }
 svg .lost { stroke: var(--fail); stroke-width: 2.2; }
+svg .wait { stroke: var(--client); stroke-width: 1.6; }
+svg .served { fill: var(--client); } svg .gone { fill: var(--fail); }
+svg .fault { stroke: var(--fail); stroke-width: 2; stroke-dasharray: 5 3; }
 svg .badge-disc { fill: var(--way); stroke: var(--panel); stroke-width: 2; }
 svg .badge-text { fill: var(--panel); font: 700 12px system-ui, sans-serif; }
 

@@ -4,6 +4,7 @@ import type { Packet } from '../../pcap/index.ts';
 import { cite, claim } from '../claim.ts';
 import { isServed } from '../lookups.ts';
 import { MissingEvidenceError, type Observation, type Sighting } from '../observe.ts';
+import { masterDownInterval } from '../../topology/pair.ts';
 import type { CapturedPoint, Claim, FaultRecord } from '../types.ts';
 import { count, duration, list } from '../words.ts';
 import { synsOf } from './common.ts';
@@ -48,7 +49,7 @@ const takeover = claim({
     const pair = topology.balancer?.pair;
     return pair === undefined
       ? 'the second director advertises itself three advertisements and a skew after the last of the first'
-      : `${pair.node} advertises itself ${duration(Math.round(interval(pair.advert) * SECOND))} after the last advertisement of ${topology.balancer!.node}, as three advertisements of ${pair.advert} s and its skew make`;
+      : `${pair.node} advertises itself ${duration(Math.round(masterDownInterval(pair) * SECOND))} after the last advertisement of ${topology.balancer!.node}, as three advertisements of ${pair.advert} s and its skew make`;
   },
   measure: (seen) => {
     const { topology } = seen.evidence;
@@ -71,7 +72,7 @@ const takeover = claim({
       return { holds: false, observed: `${pair.node} never advertised itself`, evidence: cite([last]) };
     }
     const waited = Number(next.packet.time - last.packet.time);
-    const wanted = interval(pair.advert) * SECOND;
+    const wanted = masterDownInterval(pair) * SECOND;
     return {
       holds: waited > wanted - SLACK / 10 && waited < wanted + SLACK,
       observed: `${pair.node} advertised itself ${duration(waited)} after the last advertisement of ${topology.balancer!.node}`,
@@ -79,9 +80,6 @@ const takeover = claim({
     };
   },
 });
-
-/** Seconds that the second director waits (RFC 5798 section 6.1); its priority is 100. */
-const interval = (advert: number) => 3 * advert + (advert * (256 - 100)) / 256;
 
 /** The SYN that was answered: the last of those that were sent. */
 const lastSyn = ({ packets }: Sighting) =>

@@ -1,0 +1,194 @@
+// `lblab failover`: the same fault in several labs, and what it costs the clients of each.
+import { dirname, resolve } from 'node:path';
+import { failoverRound, failoverTopology, type FailoverOptions } from '../../lab/failover.ts';
+import { refuseLinks, writeNamed } from '../../lab/outlet.ts';
+import { temporaryLab, type Lab } from '../../lab/lab.ts';
+import { buildPlan } from '../../plan/build.ts';
+import {
+  complaints,
+  failoverTable,
+  failoverTimeline,
+  failoverTitle,
+  subjectOf,
+} from '../../report/failover.ts';
+import { htmlReport } from '../../report/html.ts';
+import type { Topology } from '../../topology/types.ts';
+import { checkAccounts } from '../../verify/accounts.ts';
+import { failovers, type Failover } from '../../verify/failover.ts';
+import { MissingEvidenceError } from '../../verify/observe.ts';
+import { callerOf, type Cli } from '../context.ts';
+import { EXIT, Failure } from '../failure.ts';
+import { chooseFor } from '../kernel.ts';
+import { save, shown } from '../output.ts';
+import { openProgress, type LabProgress } from '../progress.ts';
+import { loadTopology, type Loaded } from '../topologies.ts';
+
+interface Options {
+  readonly rate: number;
+  readonly after: number;
+  readonly ttl: number;
+  readonly fault: FailoverOptions['fault'];
+  readonly scheduler: string;
+  readonly output?: string;
+  readonly html?: string;
+}
+
+/** Labs that run side by side for each processor. */
+const LABS_PER_CORE = 4;
+
+/** Without health checks and with, by DNS and by balancers. */
+const METHODS = ['dnsrr', 'l7', 'nat', 'nat-keepalived', 'dsr-keepalived', 'pair'];
+
+const plainOptions = ({ rate, after, ttl, fault, scheduler }: Options): FailoverOptions => ({
+  rate,
+  after,
+  ttl,
+  fault,
+  ...(scheduler !== 'own' && { scheduler }),
+});
+
+interface Outcome {
+  readonly rows: readonly Failover[];
+  /** Why the rows may not be relied on. */
+  readonly doubt?: string;
+}
+
+/** A lab that is wanted: where its captures go, and what is told of it. */
+interface Wanted {
+  readonly loaded: Loaded;
+  readonly topology: Topology;
+  readonly output: string;
+  readonly progress: LabProgress;
+}
+
+async function up(cli: Cli, { loaded, topology, progress }: Wanted, cpu: number): Promise<Lab> {
+  const { kernel } = await chooseFor(cli, topology);
+  progress.begin(buildPlan(topology, topology.name, { kernel }).stages);
+  return temporaryLab({
+    host: cli.host,
+    topology,
+    topologyFile: loaded.file,
+    name: topology.name,
+    kernel,
+    cpu,
+    visible: [dirname(loaded.file)],
+    timeout: cli.timeout,
+    signal: cli.signal,
+    onStep: progress.onStep,
+  });
+}
+
+async function measure(cli: Cli, lab: Lab, { output, progress }: Wanted, options: Options): Promise<Outcome> {
+  const { evidence, broken } = await failoverRound(lab, plainOptions(options), cli.signal);
+  await save(cli, lab, evidence, output);
+  const accounts = checkAccounts(evidence);
+  const doubt = broken ?? (accounts.judged && accounts.status !== 'pass' ? accounts.observed : undefined);
+  progress.end(doubt === undefined);
+  try {
+    return { rows: failovers(evidence), ...(doubt !== undefined && { doubt }) };
+  } catch (error) {
+    if (!(error instanceof MissingEvidenceError)) throw error;
+    return { rows: [], doubt: doubt ?? error.message };
+  }
+}
+
+/** All are up before anything is measured: a user-mode kernel that starts takes all the time of a processor. */
+async function together(cli: Cli, wanted: readonly Wanted[], options: Options): Promise<Outcome[]> {
+  const labs = await Promise.allSettled(wanted.map(async (each, index) => up(cli, each, index)));
+  try {
+    const ready = labs.map((lab) => {
+      if (lab.status === 'rejected') throw lab.reason;
+      return lab.value;
+    });
+    return await Promise.all(ready.map(async (lab, index) => measure(cli, lab, wanted[index]!, options)));
+  } finally {
+    await Promise.all(
+      labs.map(async (lab) => (lab.status === 'fulfilled' ? lab.value.destroy() : undefined)),
+    );
+  }
+}
+
+/** Why a lab that ran beside others is worth another look: it had too little of the machine. */
+function busy({ rows }: Outcome): string | undefined {
+  return rows.filter(({ status }) => status === 'unknown').flatMap(complaints)[0];
+}
+
+async function write(cli: Cli, path: string, text: string): Promise<void> {
+  try {
+    await writeNamed(path, text, callerOf(cli));
+  } catch (error) {
+    throw new Failure(`${shown(cli, path)} cannot be written: ${(error as Error).message}`, EXIT.usage);
+  }
+}
+
+export async function failover(plain: Cli, names: string[], options: Options): Promise<number> {
+  const all = await Promise.all(
+    (names.length > 0 ? names : METHODS).map(async (name) => loadTopology(plain, name)),
+  );
+  const topologies = all.map(({ topology }) => failoverTopology(topology, plainOptions(options)));
+  const twice = topologies.find(
+    ({ name }, index) => topologies.findIndex((each) => each.name === name) < index,
+  );
+  if (twice !== undefined) throw new Failure(`${twice.name} is named twice`, EXIT.usage);
+  const folder = resolve(plain.cwd, options.output ?? 'captures/failover');
+  if (options.output === undefined) await refuseLinks(plain.cwd, folder);
+  using progress = openProgress(plain);
+  const { cli } = progress;
+  const wanted = all.map((loaded, index): Wanted => ({
+    loaded,
+    topology: topologies[index]!,
+    output: resolve(folder, topologies[index]!.name),
+    progress: progress.lab(topologies[index]!.name),
+  }));
+  const outcomes: Outcome[] = [];
+  // Requests come at a slow pace, so a processor carries several labs.
+  const limit = cli.cores * LABS_PER_CORE;
+  for (let from = 0; from < wanted.length; from += limit)
+    outcomes.push(...(await together(cli, wanted.slice(from, from + limit), options)));
+  for (const [index, each] of wanted.entries()) {
+    const late = busy(outcomes[index]!);
+    if (late === undefined) continue;
+    const { name } = each.topology;
+    if (!cli.json) cli.say(`${name}: measured again, by itself: ${late}\n`);
+    outcomes.splice(
+      index,
+      1,
+      ...(await together(cli, [{ ...each, progress: progress.lab(`${name} again`) }], options)),
+    );
+  }
+
+  const rows = outcomes.flatMap((outcome) => outcome.rows);
+  const doubts = outcomes.flatMap(({ doubt }, index) =>
+    doubt === undefined ? [] : [`${topologies[index]!.name}: ${doubt}`],
+  );
+  const isUnknown = doubts.length > 0 || rows.some(({ status }) => status === 'unknown');
+  const isWrong = rows.some(({ status }) => status === 'fail');
+  const { rate, after, ttl, fault } = options;
+  const document = {
+    schema: 'lblab/failover@1',
+    ok: !isUnknown && !isWrong,
+    ...{ fault, rate, after, ttl },
+    labs: wanted.map(({ topology, output }, index) => ({
+      topology: topology.name,
+      captures: output,
+      ...(outcomes[index]!.doubt !== undefined && { doubt: outcomes[index]!.doubt }),
+      rows: outcomes[index]!.rows,
+    })),
+  };
+  const file = resolve(folder, 'failover.json');
+  await write(cli, file, `${JSON.stringify(document)}\n`);
+  if (options.html !== undefined)
+    await write(cli, resolve(cli.cwd, options.html), htmlReport([], cli.cwd, rows));
+  if (cli.json) cli.out(`${JSON.stringify(document)}\n`);
+  else if (rows.length > 0) {
+    const columns = cli.isTerminal ? cli.columns : 100;
+    cli.out(
+      `${failoverTitle(rows)}\n\n${failoverTable(rows, cli.paint)}\n${failoverTimeline(rows, columns, cli.paint)}\n` +
+        `  lblab report ${shown(cli, file)}          the same as a page\n`,
+    );
+  }
+  const said = rows.flatMap((row) => complaints(row).map((words) => `${subjectOf(row)}: ${words}`));
+  for (const words of [...said, ...doubts]) cli.say(`${words}\n`);
+  if (isWrong) return EXIT.failed;
+  return isUnknown ? EXIT.undecided : EXIT.ok;
+}

@@ -1,0 +1,277 @@
+// What a fault cost the clients: requests lost, for how long they failed, how long nothing was answered, and who served them. Each figure twice,
+// from the clients' logs and from the packets, and beside it what the configuration allows. Pure.
+import { groupBy, type HttpExchange } from '../pcap/index.ts';
+import type { Lookup, Topology } from '../topology/types.ts';
+import { checksOf, type CheckKind } from './checks.ts';
+import { allowedBy, type Allowed, type Habit } from './foretold.ts';
+import { answersAt, isServed } from './lookups.ts';
+import { MissingEvidenceError, observe, type Observation, type Sighting } from './observe.ts';
+import type { Evidence, FaultRecord, RequestRecord, Status } from './types.ts';
+
+/** Times in seconds. */
+export interface Figures {
+  readonly lost: number;
+  /** From the fault to the beginning of the last request that was lost; nothing when none was. */
+  readonly lastLost?: number;
+  /** The longest time without an answer, from the last before the fault on. */
+  readonly silence: number;
+  /** The longest that a request took that was answered. */
+  readonly slowest: number;
+}
+
+/** One request on the time line. */
+export interface Moment {
+  /** Seconds after the fault when it began; negative before. */
+  readonly at: number;
+  readonly seconds: number;
+  readonly isLost: boolean;
+  readonly backend?: string;
+}
+
+export interface Failover {
+  readonly topology: string;
+  readonly method: string;
+  readonly client: string;
+  /** What is particular to the client; nothing for one that makes a connection for each request to an address. */
+  readonly habit?: Habit;
+  readonly node: string;
+  readonly fault: string;
+  /** The check before the fault, and the seconds from it to the fault. */
+  readonly check?: { readonly kind: CheckKind; readonly offset: number };
+  readonly requests: number;
+  /** Requests a second. */
+  readonly rate?: number;
+  readonly log: Figures;
+  readonly packets: Figures;
+  /** Seconds by which requests began later than they should have. */
+  readonly late: number;
+  /** Whether log and packets tell the same. */
+  readonly agree: boolean;
+  readonly allowed: Allowed;
+  /** Whether every figure is within what is allowed; unknown where log and packets do not tell the same, or requests came late. */
+  readonly status: Status;
+  /** Answers by backend before and after the fault. */
+  readonly served: {
+    readonly before: Readonly<Record<string, number>>;
+    readonly after: Readonly<Record<string, number>>;
+  };
+  readonly timeline: readonly Moment[];
+}
+
+/** Seconds by which log and packets may differ: a client's log begins when its program does. */
+const APART = 0.3;
+
+/** Seconds that requests may be late before figures mean nothing: the machine is too busy to keep a rate. */
+export const LATE = 0.3;
+
+interface Told {
+  /** Seconds since the epoch. */
+  readonly began: number;
+  readonly answered?: number;
+}
+
+/** Figures of requests, however they were seen. `from` is when the fault was there. */
+function figures(told: readonly Told[], from: number): Figures {
+  const lost = told.filter(({ answered }) => answered === undefined);
+  const answers = told
+    .flatMap(({ answered }) => (answered === undefined ? [] : [answered]))
+    .sort((a, b) => a - b);
+  const last = answers.findLast((time) => time <= from);
+  const times = [...(last === undefined ? [from] : [last]), ...answers.filter((time) => time > from)];
+  const end = Math.max(...told.map(({ began, answered }) => answered ?? began), from);
+  const gaps = [...times, end].map((time, index, all) => (index === 0 ? 0 : time - all[index - 1]!));
+  const taken = told
+    .filter(({ answered }) => (answered ?? 0) > from)
+    .map(({ began, answered }) => answered! - began);
+  const lastLost = lost.length === 0 ? undefined : Math.max(...lost.map(({ began }) => began)) - from;
+  return {
+    lost: lost.length,
+    ...(lastLost !== undefined && { lastLost }),
+    silence: Math.max(0, ...gaps),
+    slowest: Math.max(0, ...taken),
+  };
+}
+
+const isFailed = ({ error, status }: RequestRecord) => error !== undefined || status === 0 || status >= 400;
+
+const seconds = (time: bigint) => Number(time / 1000n) / 1e6;
+
+const isGood = ({ response }: HttpExchange) => response?.status !== undefined && response.status < 400;
+
+/** When a connection's request was answered. What comes after the client has given up is no answer any more: a link that is mended lets it by. */
+function answeredAt({ connection, packets }: Sighting): number | undefined {
+  const good = connection.http.find(isGood);
+  if (good === undefined) return undefined;
+  const time = good.response!.firstTime;
+  const left = packets.find(({ packet, toServer }) => {
+    const { fin, rst } = packet.tcp.flags;
+    return toServer && (fin || rst);
+  });
+  return left !== undefined && left.packet.time < time ? undefined : seconds(time);
+}
+
+/** A client's requests as its packets show them. */
+function fromPackets(seen: Observation, client: string, habit: Habit | undefined): Told[] {
+  const sightings = seen.opened('client').filter(({ node }) => node === client);
+  if (habit === 'keeps its connection') {
+    return sightings.flatMap(({ connection }) =>
+      connection.http.flatMap((exchange) =>
+        exchange.request === undefined
+          ? []
+          : [
+              {
+                began: seconds(exchange.request.firstTime),
+                ...(isGood(exchange) && { answered: seconds(exchange.response!.firstTime) }),
+              },
+            ],
+      ),
+    );
+  }
+  // curl may try several addresses for one request. Each has an answer of its own, which is the last before it that no other has.
+  if (habit === 'asks each time' || habit === 'tries each address') {
+    const open = answersAt(seen, new Set([client])).map(({ time }) => ({
+      time,
+      served: undefined as Sighting | undefined,
+    }));
+    for (const sighting of sightings.filter(isServed)) {
+      const own = open.findLast(
+        ({ time, served }) => served === undefined && time <= sighting.connection.firstTime,
+      );
+      if (own !== undefined) own.served = sighting;
+    }
+    return open.map(({ time, served }) => {
+      const answered = served && answeredAt(served);
+      return { began: seconds(time), ...(answered !== undefined && { answered }) };
+    });
+  }
+  return sightings.map((sighting) => {
+    const answered = answeredAt(sighting);
+    return { began: seconds(sighting.connection.firstTime), ...(answered !== undefined && { answered }) };
+  });
+}
+
+const HABITS: Readonly<Record<Lookup, Habit>> = {
+  caching: 'keeps answers',
+  asking: 'asks each time',
+  ordinary: 'tries each address',
+};
+
+function habitOf({ traffic }: Topology, client: string): Habit | undefined {
+  if (traffic?.reuse?.includes(client) === true) return 'keeps its connection';
+  const lookup = traffic?.lookup?.[client];
+  if (lookup === undefined) return undefined;
+  return HABITS[lookup];
+}
+
+const near = (a: number | undefined, b: number | undefined) =>
+  a === b || (a !== undefined && b !== undefined && Math.abs(a - b) <= APART);
+
+function agreeing(log: Figures, packets: Figures, habit: Habit | undefined): boolean {
+  // What waits for the one connection to come back is not sent yet.
+  const isWaiting = habit === 'keeps its connection' && packets.slowest < log.slowest;
+  return (
+    log.lost === packets.lost &&
+    near(log.lastLost, packets.lastLost) &&
+    near(log.silence, packets.silence) &&
+    (isWaiting || near(log.slowest, packets.slowest))
+  );
+}
+
+/** The last check before the fault was there: it may take its time to come about, and what it has come about after says the rest. */
+function checkBefore(evidence: Evidence, fault: FaultRecord): Failover['check'] {
+  const checks = checksOf(evidence.topology);
+  const capture = checks && evidence.captures.get(checks.point.name)?.capture;
+  if (checks === undefined || capture === undefined) return undefined;
+  const before = checks
+    .find(capture.packets)
+    .findLast(({ packet, node }) => node === fault.node && seconds(packet.time) <= fault.done);
+  return before && { kind: checks.kind, offset: fault.done - seconds(before.packet.time) };
+}
+
+export const FIGURES = [
+  'lost',
+  'lastLost',
+  'silence',
+  'slowest',
+] as const satisfies readonly (keyof Figures)[];
+
+/** Whether a figure is within what is allowed, in the log and in the packets. */
+export function isWithin(
+  { log, packets, allowed }: Pick<Failover, 'log' | 'packets' | 'allowed'>,
+  figure: keyof Figures,
+): boolean {
+  const span = allowed[figure];
+  return [log[figure], packets[figure]].every(
+    (value) => value === undefined || span === undefined || (value >= span.from && value <= span.to),
+  );
+}
+
+function tallied(moments: readonly Moment[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { backend } of moments) if (backend !== undefined) counts[backend] = (counts[backend] ?? 0) + 1;
+  return counts;
+}
+
+/**
+ * What the first fault of a round cost each client. @throws MissingEvidenceError where there was no fault, no log with times, or no capture at
+ * a client
+ */
+export function failovers(evidence: Evidence): Failover[] {
+  const { topology, requests = [] } = evidence;
+  const fault = evidence.faults?.[0];
+  if (fault === undefined) throw new MissingEvidenceError('nothing went down while requests went on');
+  if (requests.some(({ began }) => began === undefined))
+    throw new MissingEvidenceError("the clients' logs do not tell when requests began");
+  const seen = observe(evidence);
+  const check = checkBefore(evidence, fault);
+  return [...groupBy(requests, ({ client }) => client)].map(([client, own]): Failover => {
+    const habit = habitOf(topology, client);
+    const timeline = own
+      .map((request): Moment => ({
+        at: request.began! - fault.done,
+        seconds: request.seconds,
+        isLost: isFailed(request),
+        ...(request.backend !== undefined && { backend: request.backend }),
+      }))
+      .sort((a, b) => a.at - b.at);
+    const log = figures(
+      own.map((request) => ({
+        began: request.began!,
+        ...(!isFailed(request) && { answered: request.began! + request.seconds }),
+      })),
+      fault.done,
+    );
+    const packets = figures(fromPackets(seen, client, habit), fault.done);
+    const after = timeline.filter(({ at }) => at >= 0);
+    const allowed = allowedBy({
+      topology,
+      fault,
+      offset: check?.offset,
+      habit,
+      count: after.length,
+      rest: after.at(-1)?.at ?? 0,
+    });
+    const late = Math.max(0, ...own.map((request) => request.late ?? 0));
+    const agree = agreeing(log, packets, habit);
+    const isAllowed = FIGURES.every((figure) => isWithin({ log, packets, allowed }, figure));
+    return {
+      topology: topology.name,
+      method: topology.balancer!.method,
+      client,
+      ...(habit !== undefined && { habit }),
+      node: fault.node,
+      fault: fault.fault,
+      ...(check !== undefined && { check }),
+      requests: own.length,
+      ...(topology.traffic?.rate !== undefined && { rate: topology.traffic.rate }),
+      log,
+      packets,
+      late,
+      agree,
+      allowed,
+      status: !agree || late > LATE ? 'unknown' : isAllowed ? 'pass' : 'fail',
+      served: { before: tallied(timeline.filter(({ at }) => at < 0)), after: tallied(after) },
+      timeline,
+    };
+  });
+}

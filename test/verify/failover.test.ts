@@ -1,0 +1,125 @@
+// What a fault cost, on evidence of real labs: from the clients' logs and from packets, and beside it what the configuration allows.
+import { expect, test } from 'vitest';
+import { failovers, type Failover } from '../../src/verify/failover.ts';
+import type { Evidence } from '../../src/verify/types.ts';
+import { recorded } from './evidence.ts';
+
+const rowOf = (rows: readonly Failover[], client: string) => rows.find((row) => row.client === client)!;
+
+/** A row with its times to a tenth of a second. */
+function short({ log, allowed, status, served }: Failover) {
+  const round = (value: number) => Math.round(value * 10) / 10;
+  return {
+    lost: log.lost,
+    ...(log.lastLost !== undefined && { lastLost: round(log.lastLost) }),
+    silence: round(log.silence),
+    slowest: round(log.slowest),
+    after: served.after,
+    why: allowed.why,
+    status,
+  };
+}
+
+test('a client that keeps DNS answers fails until its entry expires; others do not', async () => {
+  const rows = failovers(await recorded('dnsrr'));
+  expect(short(rowOf(rows, 'client'))).toEqual({
+    lost: 10,
+    lastLost: 1,
+    silence: 1.1,
+    slowest: 0.1,
+    after: { be2: 9 },
+    why: 'TTL 2 s, asked for 1.04 s before',
+    status: 'pass',
+  });
+  expect(rowOf(rows, 'client').habit).toBe('keeps answers');
+  expect(rowOf(rows, 'client').packets.lost).toBe(10);
+  expect(short(rowOf(rows, 'asking'))).toMatchObject({
+    lost: 0,
+    after: { be2: 19 },
+    why: 'asks for each request',
+  });
+  expect(short(rowOf(rows, 'ordinary'))).toMatchObject({
+    lost: 0,
+    slowest: 0.2,
+    why: 'asks for each request, and tries the next address after 0.2 s',
+    status: 'pass',
+  });
+});
+
+test('a balancer that asks whether servers live loses requests until it has seen', async () => {
+  const [row] = failovers(await recorded('nat-keepalived-fault'));
+  expect(short(row!)).toEqual({
+    lost: 5,
+    lastLost: 0.8,
+    silence: 0.2,
+    slowest: 0.2,
+    after: { be2: 34 },
+    why: '1 s from check to check, the last 0.63 s before, once more after 0.5 s',
+    status: 'pass',
+  });
+  // One second less what has gone since the check, and one more attempt after half a second; a busy machine takes its time.
+  expect(row!.allowed.lastLost!.to).toBeCloseTo(1 - row!.check!.offset + 0.5 + 0.3, 6);
+});
+
+test('nginx asks the next server, and nothing is lost', async () => {
+  const [row] = failovers(await recorded('l7-fault'));
+  expect(short(row!)).toMatchObject({ lost: 0, after: { be2: 9 }, status: 'pass' });
+});
+
+test('of a pair of directors the second comes after three advertisements; a connection that is kept only waits', async () => {
+  const rows = failovers(await recorded('pair'));
+  expect(short(rowOf(rows, 'client'))).toMatchObject({ lost: 0, silence: 3.3, slowest: 3.2, status: 'pass' });
+  expect(short(rowOf(rows, 'keeping'))).toMatchObject({ lost: 0, slowest: 3.5, status: 'pass' });
+  const without = rowOf(failovers(await recorded('pair-no-sync')), 'keeping');
+  expect(without.log.lost).toBe(1);
+  expect(without.packets.lost).toBe(1);
+  expect(without.status).toBe('pass');
+});
+
+test('a figure outside of what the configuration allows fails', async () => {
+  const evidence = await recorded('dnsrr');
+  const balancer = evidence.topology.balancer!;
+  const longer: Evidence = {
+    ...evidence,
+    topology: { ...evidence.topology, balancer: { ...balancer, dns: { ...balancer.dns!, ttl: 4 } } },
+  };
+  expect(rowOf(failovers(longer), 'client')).toMatchObject({ agree: true, status: 'fail' });
+});
+
+test('a log that tells something else than the packets makes it unknown', async () => {
+  const evidence = await recorded('l7-fault');
+  const [first, ...rest] = evidence.requests!;
+  const changed: Evidence = { ...evidence, requests: [{ ...first!, status: 0, error: 'refused' }, ...rest] };
+  expect(failovers(changed)[0]).toMatchObject({
+    log: { lost: 1 },
+    packets: { lost: 0 },
+    agree: false,
+    status: 'unknown',
+  });
+});
+
+test('nothing is foretold of what no other can take over', async () => {
+  const [row] = failovers(await recorded('dsr-director-down'));
+  expect(row).toMatchObject({ allowed: { why: 'there is no other than lb' }, served: { after: {} } });
+  expect(row!.allowed.lost).toBeUndefined();
+});
+
+test('requests that came late make it unknown', async () => {
+  const evidence = await recorded('l7-fault');
+  const requests = evidence.requests!.map((request, index) => ({ ...request, late: index === 3 ? 0.5 : 0 }));
+  expect(failovers({ ...evidence, requests })[0]).toMatchObject({
+    late: 0.5,
+    agree: true,
+    status: 'unknown',
+  });
+});
+
+test('without a fault, or without times in the log, there is nothing to tell', async () => {
+  const evidence = await recorded('l7-fault');
+  const { faults: _faults, ...none } = evidence;
+  expect(() => failovers(none)).toThrow('nothing went down while requests went on');
+  const requests = evidence.requests!.map(({ began: _began, ...rest }) => rest);
+  expect(() => failovers({ ...evidence, requests })).toThrow(
+    "the clients' logs do not tell when requests began",
+  );
+});
