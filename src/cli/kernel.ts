@@ -28,8 +28,9 @@ export function needsOf(topology: Topology): Need[] {
   ];
 }
 
-export async function chooseFor(cli: Cli, topology: Topology): Promise<Choice> {
-  const choice = await chooseKernel(cli.kernel, needsOf(topology), machineOf(cli));
+/** `more` is what the command needs beside the topology. */
+export async function chooseFor(cli: Cli, topology: Topology, more: readonly Need[] = []): Promise<Choice> {
+  const choice = await chooseKernel(cli.kernel, [...needsOf(topology), ...more], machineOf(cli));
   if ('missing' in choice) throw new Failure(`${topology.name}: ${choice.missing}`, EXIT.missing);
   if (!cli.json && cli.kernel === 'auto' && choice.why !== '') cli.say(`${topology.name}: ${choice.why}\n`);
   return choice;

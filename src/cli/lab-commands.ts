@@ -1,6 +1,17 @@
 // The commands on a lab that is up: their options, examples, and how `exec` tells its own options from those of the command it runs.
 import { Option } from 'commander';
-import { collect, CONCURRENCY, FOR, LAB, labName, RATE, REQUESTS, seconds } from './arguments.ts';
+import {
+  collect,
+  CONCURRENCY,
+  FOR,
+  integer,
+  LAB,
+  labName,
+  perSecond,
+  RATE,
+  REQUESTS,
+  seconds,
+} from './arguments.ts';
 import { REPORT } from './reports.ts';
 import type { Define, Register } from './defining.ts';
 
@@ -125,6 +136,39 @@ export function defineLabCommands(command: Define, act: Register): void {
       "- streams one point's capture to standard output, until Ctrl-C unless -n or --for",
     )
     .action(act(async () => (await import('./commands/capture.ts')).capture, { ownSignals: true }));
+
+  command(
+    'load',
+    'thousands of connections through a lab, every one accounted for in requests, captures and access logs; exit code 1 when one is not',
+    `  lblab load                                 10000 connections through the lab that is up
+  lblab load l7 nat dsr --connections 2000   builds those that are not up, and ends them
+  lblab load nat --rate 200/s --for 30s`,
+  )
+    .argument('[lab...]', 'labs that are up, or topologies (default: the lab that is up)')
+    .addOption(
+      new Option('--connections <count>', 'how many, of all clients together (default: 10000)').argParser(
+        integer(1, 100_000),
+      ),
+    )
+    .addOption(
+      new Option(
+        '--rate <rate>',
+        'connections a second, such as 200/s, whether or not those before are answered (default: as fast as they are answered)',
+      ).argParser(perSecond),
+    )
+    .addOption(
+      new Option('--for <time>', 'how long, such as 30s: in place of --connections, or of --rate').argParser(
+        seconds,
+      ),
+    )
+    .addOption(
+      new Option('-c, --concurrency <count>', 'without a rate: connections open at once')
+        .argParser(integer(1, 300))
+        .default(32),
+    )
+    .option('-o, --output <folder>', 'keep the captures, which have the packets’ headers')
+    .option('--no-captures', 'no tcpdump: requests and access logs alone are compared')
+    .action(act(async () => (await import('./commands/load.ts')).load));
 
   command(
     'compare',

@@ -151,7 +151,8 @@ function isWritten(accounts: readonly TcpdumpCounts[]): boolean {
   );
 }
 
-function incompleteness(log: string | undefined, truncated: string | undefined): string | undefined {
+/** Why a capture cannot be relied on, when it cannot: by tcpdump's words and by the file. */
+export function incompleteness(log: string | undefined, truncated: string | undefined): string | undefined {
   if (truncated !== undefined) return `the file is cut: ${truncated}`;
   if (log === undefined) return undefined;
   const accounts = accountsIn(log);

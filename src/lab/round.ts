@@ -5,12 +5,12 @@ import { contextOf, execute } from './execute.ts';
 import { hold } from './hold.ts';
 import { accessLogPaths, FAULTS_FILE, readEvidence, tcpdumpCounts, type Offsets } from './evidence.ts';
 import { interruption, stagesOf, type Lab } from './lab.ts';
-import { connections, readCapture } from '../pcap/index.ts';
+import { summarize } from '../pcap/index.ts';
 import { SandboxError } from '../sandbox/client.ts';
 import { lastWords } from '../sandbox/start.ts';
 import { captureStage } from '../plan/build.ts';
 import type { TrafficOptions } from '../plan/traffic.ts';
-import type { CapturePoint } from '../topology/types.ts';
+import type { CapturePoint, Topology } from '../topology/types.ts';
 import type { Evidence } from '../verify/types.ts';
 import { sendRequests, type Meanwhile } from './traffic.ts';
 
@@ -28,6 +28,8 @@ export interface RoundOptions extends Partial<TrafficOptions> {
   readonly signal?: AbortSignal;
   /** What goes on beside the requests; the topology's faults when left out. */
   readonly meanwhile?: (meanwhile: Meanwhile) => Promise<void>;
+  /** Packets come by the ten thousand: the captures keep their headers alone. */
+  readonly isMany?: boolean;
   /** Called when all captures are on, their files empty. */
   readonly onCapturing?: () => void;
   /**
@@ -39,8 +41,12 @@ export interface RoundOptions extends Partial<TrafficOptions> {
 
 /** Seconds that captures get to take in what the clients say has happened. */
 const DRAIN_SECONDS = 3;
-/** Milliseconds after which nothing is on its way to a tcpdump whose numbers stay the same. */
+/**
+ * Milliseconds after which nothing is on its way to a tcpdump whose numbers stay the same. Without immediate mode the kernel keeps what it
+ * has for a second.
+ */
 const SETTLING = 200;
+const SETTLING_OF_MANY = 1500;
 /** Milliseconds that a connection that nobody has closed yet may hold up the end of a capture. */
 const LINGER = 1000;
 
@@ -55,8 +61,8 @@ async function logOffsets(lab: Lab): Promise<Offsets> {
 
 /** Whether every connection that both sides spoke on has been closed; one that one side only was seen on is closed when that side is. */
 async function allClosed(path: string): Promise<boolean> {
-  const capture = await readCapture(path);
-  return connections(capture).every(
+  const { connections } = await summarize(path);
+  return connections.every(
     (connection) =>
       connection.protocol !== 'tcp' ||
       connection.closedBy !== undefined ||
@@ -69,7 +75,7 @@ async function allClosed(path: string): Promise<boolean> {
  * Waits until each tcpdump has written every packet that its filter has passed (it tells on SIGUSR1, tcpdump(1)), twice in a row with the
  * same numbers, and the connections in the files are closed. After the limit it goes on: the counts then show what is missing.
  */
-async function drain(lab: Lab, points: readonly string[]): Promise<void> {
+async function drain(lab: Lab, points: readonly string[], isMany = false): Promise<void> {
   const began = performance.now();
   let before = '';
   let since = began;
@@ -91,11 +97,13 @@ async function drain(lab: Lab, points: readonly string[]): Promise<void> {
     const now = JSON.stringify(logs);
     if (now !== before) since = performance.now();
     // Packets that came before its filter was set the kernel has counted, and tcpdump never will.
-    const isSettled = performance.now() - since > SETTLING;
+    const isSettled = performance.now() - since > (isMany ? SETTLING_OF_MANY : SETTLING);
     if (
       now === before &&
       (isSettled || logs.every((counts) => counts === undefined || counts.captured >= counts.received))
     ) {
+      // What tcpdump keeps back for larger writes it lets go of on SIGUSR2.
+      await Promise.all(points.map(async (point) => lab.client.signal(`capture.${point}`, 'SIGUSR2')));
       const closed = await Promise.all(
         points.map(async (point) => allClosed(join(lab.dir, `${point}.pcap`))),
       );
@@ -139,7 +147,7 @@ async function perform(
   timed: Timed,
 ): Promise<void> {
   const points = chosen.map((point) => point.name);
-  const stages = [...stagesOf(lab.plan, ['settle']), captureStage(chosen)];
+  const stages = [...stagesOf(lab.plan, ['settle']), captureStage(chosen, options.isMany)];
   // A log that an earlier round left must not speak for this one, nor its requests.
   await lab.client.remove(
     ...[...points.map((point) => `${point}.log`), ...(options.traffic ? [] : ['requests']), FAULTS_FILE].map(
@@ -173,15 +181,27 @@ async function perform(
       const left = options.seconds && Math.max(0, options.seconds - (performance.now() - began) / 1000);
       await waiting(lab, left, options.signal);
     }
-    await timed('drain', async () => drain(lab, points));
+    await timed('drain', async () => drain(lab, points, options.isMany));
   } finally {
     await timed('stop', async () => stopCaptures(lab, points));
   }
   await timed('inspect', async () => execute(contextOf(lab), stagesOf(lab.plan, ['inspect'])));
 }
 
-/** Runs a round and reads its evidence. The lab stays as it was, with nothing capturing. */
-export async function runRound(lab: Lab, options: RoundOptions): Promise<Round> {
+/** What was read of a round. */
+export interface InRound<Found> {
+  readonly found: Found;
+  readonly timings: Readonly<Record<string, number>>;
+  /** Set when the sandbox ended or hung during the round: in short, and with its last words. What was found is not whole. */
+  readonly broken?: { readonly short: string; readonly words: string };
+}
+
+/** Runs a round and reads what it left. The lab stays as it was, with nothing capturing. */
+export async function inRound<Found>(
+  lab: Lab,
+  options: RoundOptions,
+  read: (dir: string, topology: Topology, offsets: Offsets) => Promise<Found>,
+): Promise<InRound<Found>> {
   const timings: Record<string, number> = {};
   const timed: Timed = async (name, work) => {
     const began = performance.now();
@@ -200,17 +220,21 @@ export async function runRound(lab: Lab, options: RoundOptions): Promise<Round> 
   } catch (error) {
     // The sandbox died or hangs: what it had written is evidence still, and says itself that it is not whole.
     if (!(error instanceof SandboxError) || !broken(lab, error)) throw error;
-    const evidence = await readEvidence(lab.dir, topology, offsets);
-    return {
-      evidence: unreliable(evidence, error.message),
-      timings,
-      broken: error.message + (await lastWords(lab.dir)),
-    };
+    const found = await read(lab.dir, topology, offsets);
+    const short = error.message;
+    return { found, timings, broken: { short, words: short + (await lastWords(lab.dir)) } };
   } finally {
     await letGo();
   }
-  const evidence = await timed('read', async () => readEvidence(lab.dir, topology, offsets));
-  return { evidence, timings };
+  const found = await timed('read', async () => read(lab.dir, topology, offsets));
+  return { found, timings };
+}
+
+/** Runs a round and reads its evidence. */
+export async function runRound(lab: Lab, options: RoundOptions): Promise<Round> {
+  const { found, timings, broken: what } = await inRound(lab, options, readEvidence);
+  if (what === undefined) return { evidence: found, timings };
+  return { evidence: unreliable(found, what.short), timings, broken: what.words };
 }
 
 /** Whether an error means that the sandbox itself is gone or hangs, and not one program in it. */

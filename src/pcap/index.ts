@@ -1,6 +1,8 @@
 // The packet engine: captures in, packets, connections and twins out. No I/O but reading captures.
 export type { AnalysisFlag } from './analysis.ts';
 export { ANALYSIS_FLAGS } from './analysis.ts';
+export { mac } from './address.ts';
+export { AnswerTimes } from './answers.ts';
 export type { Capture, ReadOptions } from './capture.ts';
 export { readCapture } from './capture.ts';
 export type { Connection } from './connections.ts';
@@ -8,6 +10,7 @@ export { connections } from './connections.ts';
 export type { DnsMessage, DnsQuestion, DnsRecord } from './dns.ts';
 export type { BothWays, ClosedBy, ConnectionFigures, ConnectionState, Endpoint } from './figures.ts';
 export { NotACaptureError } from './file.ts';
+export type { Frame } from './frame.ts';
 export { groupBy } from './groups.ts';
 export type { Change } from './follower.ts';
 export { Follower } from './follower.ts';

@@ -31,6 +31,8 @@ export interface Summary {
 export interface SummaryOptions {
   /** Connections kept at most; default 131,072, which take about 50 MB while the capture is read. */
   readonly maximumConnections?: number;
+  /** Which packets belong to the connections; all when left out. The frame is the same one each time, filled anew. */
+  readonly belongs?: (frame: Frame) => boolean;
   /** Gets each connection that is let go of: ended ones first, then those silent for longest. */
   readonly onLetGo?: (connection: ConnectionFigures) => void;
 }
@@ -40,7 +42,7 @@ export interface SummaryOptions {
  * @throws NotACaptureError when it is no capture at all; Error of node:fs when it cannot be read
  */
 export async function summarize(source: CaptureSource, options: SummaryOptions = {}): Promise<Summary> {
-  const { maximumConnections = 131_072, onLetGo } = options;
+  const { maximumConnections = 131_072, belongs, onLetGo } = options;
   const frame = new Frame();
   const fragments = new Fragments();
   const base = () => BigInt(parser.base ?? 0) * 1_000_000_000n;
@@ -51,7 +53,7 @@ export async function summarize(source: CaptureSource, options: SummaryOptions =
   const totals = Float64Array.of(0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY);
   const parser = new CaptureParser(frame, () => {
     decodeFrame(frame, fragments);
-    tracker.track(frame);
+    if (belongs === undefined || belongs(frame)) tracker.track(frame);
     totals[0]! += frame.originalLength;
     if (frame.time < totals[1]!) totals[1] = frame.time;
     if (frame.time > totals[2]!) totals[2] = frame.time;

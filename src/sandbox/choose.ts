@@ -200,6 +200,13 @@ function remedy(needs: readonly Need[]): string {
   return packages.length === 0 ? '' : `; lblab doctor --fix installs ${packages.join(' ')}`;
 }
 
+/** What is said of programs that a lab which is up lacks; nothing when all are there. */
+export async function remedyFor(needs: readonly Need[], machine: Machine): Promise<string | undefined> {
+  const met = await Promise.all(needs.map(async (need) => isMet(need, machine)));
+  const missing = needs.filter((_, index) => !met[index]);
+  return missing.length === 0 ? undefined : `no ${describe(missing)}${remedy(missing)}`;
+}
+
 /** Chooses; `missing` says what stands in the way, and what to do about it. */
 export async function chooseKernel(
   wanted: 'auto' | Kernel,

@@ -42,6 +42,7 @@ export const NEEDS = {
     package: 'keepalived',
     version: ['--version'],
   },
+  h2load: { title: 'h2load', program: 'h2load', package: 'nghttp2-client', version: ['--version'] },
   ping: { title: 'ping', program: 'ping', package: 'iputils-ping', version: ['-V'] },
   nft: { title: 'nft', program: 'nft', package: 'nftables', version: ['--version'] },
   'user-mode-linux': {

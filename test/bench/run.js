@@ -163,6 +163,26 @@ const benches = {
     );
     down('nat')();
   },
+  load() {
+    const load = (...args) => {
+      const [program, ...rest] = lblab('load', '--json', ...args);
+      const { stdout, stderr, status } = spawnSync(program, rest, { cwd: WORK, env, encoding: 'utf8' });
+      if (status !== 0)
+        throw new Error(`lblab load ${args.join(' ')}: exit code ${status}\n${stdout}${stderr}`);
+      return JSON.parse(stdout).loads[0];
+    };
+    const median = (...args) => [1, 2, 3].map(() => load(...args).requestsPerSecond).sort((a, b) => a - b)[1];
+    const [captured, alone] = [median('l7'), median('l7', '--no-captures')];
+    console.log(
+      'lblab load l7, captured at five points / without captures'.padEnd(62),
+      `${captured.toFixed(0)}/s  against ${alone.toFixed(0)}/s  ratio ${(captured / alone).toFixed(2)}`,
+    );
+    const { requestsPerSecond, milliseconds, wanted } = load('nat', '--kernel', 'uml');
+    console.log(
+      `lblab load nat on a user-mode kernel, ${wanted} accounted for`.padEnd(62),
+      `${requestsPerSecond.toFixed(0)}/s  ${(milliseconds / 1000).toFixed(1)} s  ratio to l7 here ${(requestsPerSecond / captured).toFixed(2)}`,
+    );
+  },
   'side-by-side'() {
     const each = ['l7', 'nat', 'dsr'].map((name) => seconds(lblab('run', name, '--json'), { times: 3 }));
     report(

@@ -132,6 +132,18 @@ describe('on a machine that lacks a program', () => {
     expect(out).toMatch(/\n {2}✗ ipvsadm +missing +ipvsadm +.*nat/);
   });
 
+  it('says so to the command that needs it, and to nobody else', async () => {
+    const without = plainUser('/usr/bin/h2load');
+    const { code, need } = await examined(without);
+    expect(code).toBe(0);
+    expect(need('h2load')).toMatchObject({ found: false, works: false });
+    expect(await lblab(['load', 'l7'], without)).toEqual({
+      code: 3,
+      out: '',
+      err: 'l7: no h2load; lblab doctor --fix installs nghttp2-client\n',
+    });
+  });
+
   it('does not call a program found that cannot be run', async () => {
     const { need } = await examined(plainUser('/usr/bin/linux.uml'));
     expect(need('user-mode-linux')).toMatchObject({ found: false, works: false });

@@ -54,6 +54,7 @@ function neededBy(need: Need, labs: readonly Lab[]): string[] {
   if (ALWAYS.includes(need)) return ['every lab'];
   return [
     ...(need === 'ping' ? ['lblab ping'] : []),
+    ...(need === 'h2load' ? ['lblab load'] : []),
     ...(FOR_UML.includes(need) ? ['user-mode kernel'] : []),
     ...labs.filter((lab) => lab.needs.includes(need)).map((lab) => lab.topology.name),
   ];

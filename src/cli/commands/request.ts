@@ -56,7 +56,7 @@ function text(cli: Cli, lab: Lab, requests: readonly RequestRecord[]): string {
 }
 
 /** Throws Failure for a lab that has nothing to request. */
-export function requireTraffic(lab: Lab): void {
+export function requireTraffic(lab: Pick<Lab, 'name' | 'topology'>): void {
   if (lab.topology.traffic !== undefined) return;
   throw new Failure(
     `${lab.name} has nothing to request: its topology has no traffic, and no balancer and client to take it from`,
