@@ -170,13 +170,13 @@ const BUFFER = 2048;
  * Of many packets: the headers of each, in blocks as large as they are. A packet that wakes its tcpdump at once, as immediate mode has it, costs a
  * user-mode kernel more than the request that it belongs to.
  */
-const MANY = ['-s', '256', '-B', '8192'];
+const MANY = ['-n', '-s', '256', '-B', '8192'];
 
 /** tcpdump's argv for a capture point; `isMany` where packets come by the ten thousand. */
 export function tcpdump(interfaceName: string, filter: string, isMany = false): string[] {
-  const few = ['--immediate-mode', '-U', '-s', String(SNAPSHOT), '-B', String(BUFFER)];
+  const few = ['--immediate-mode', '-U', '-n', '-s', String(SNAPSHOT), '-B', String(BUFFER)];
   return [
-    ...['tcpdump', '-n', ...(isMany ? MANY : few)],
+    ...['tcpdump', ...(isMany ? MANY : few)],
     ...['-i', interfaceName, '-w', '-'],
     ...(filter === '' ? [] : [filter]),
   ];

@@ -1,15 +1,15 @@
 // `lblab load`: thousands of connections through a lab, each of them accounted for.
-import { copyFile, mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { labs } from '../../lab/folders.ts';
 import { temporaryLab, type Lab } from '../../lab/lab.ts';
 import { runLoad } from '../../lab/load.ts';
+import { Outlet } from '../../lab/outlet.ts';
 import { loadDocument, loadText, type LoadResult } from '../../report/load.ts';
 import { remedyFor } from '../../sandbox/choose.ts';
 import { takeCensus } from '../../verify/census.ts';
 import { summary } from '../../verify/index.ts';
 import { judgeLoad, loadFigures, type LoadCapture } from '../../verify/load.ts';
-import { giveToCaller, type Cli } from '../context.ts';
+import { callerOf, type Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { chooseFor, machineOf } from '../kernel.ts';
 import { withLab } from '../labs.ts';
@@ -57,10 +57,13 @@ export function loadOf(options: Pick<Options, 'rate' | 'connections' | 'for'>): 
 }
 
 async function save(cli: Cli, lab: Lab, captures: readonly LoadCapture[], folder: string): Promise<void> {
-  const made = await mkdir(folder, { recursive: true });
-  const files = captures.flatMap(({ name }) => [`${name}.pcap`, `${name}.log`]);
-  for (const file of files) await copyFile(join(lab.dir, file), join(folder, file));
-  await giveToCaller(cli, made ?? folder);
+  const outlet = await Outlet.open(folder, callerOf(cli));
+  try {
+    const files = captures.flatMap(({ name }) => [`${name}.pcap`, `${name}.log`]);
+    for (const file of files) await outlet.copy(join(lab.dir, file), file);
+  } finally {
+    await outlet.close();
+  }
 }
 
 async function put(cli: Cli, lab: Lab, options: Options, folder: string | undefined): Promise<LoadResult> {
