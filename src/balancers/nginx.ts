@@ -2,7 +2,7 @@
 import { nodeFolder } from '../plan/names.ts';
 import { nodeFile } from '../plan/steps.ts';
 import type { ServiceStep } from '../plan/types.ts';
-import type { Balancer, VirtualService } from '../topology/types.ts';
+import type { Balancer, VirtualService, Topology } from '../topology/types.ts';
 import { addressPort } from '../topology/address.ts';
 import { vipBeside, whenSeveral } from './vip.ts';
 import { NOTHING, type BalancingMethod, type NodeSteps, type Setting } from './types.ts';
@@ -161,6 +161,12 @@ function nginxSteps(stream: boolean) {
   };
 }
 
+/** Whether a backend goes down while requests go on: then there are connections that carry no request, and the load is not even. */
+const losesBackend = ({ faults = [], balancer }: Topology) =>
+  faults.some(({ node }) =>
+    balancer?.services.some(({ backends }) => backends.some((real) => real.node === node)),
+  );
+
 const CHECKS = 'nginx has checks of its own: nginx: {max-fails: 1, fail-timeout: 5s}';
 
 export const nginx: BalancingMethod = {
@@ -180,17 +186,20 @@ export const nginx: BalancingMethod = {
   modules: () => [],
   steps: nginxSteps(false),
   inspect: () => [],
-  claims: (topology) => [
-    'l7.vip',
-    'l7.source',
-    'l7.two-connections',
-    'l7.after-request',
-    ...(topology.balancer!.nginx.forwardedFor ? ['l7.forwarded-for'] : []),
-    ...(topology.balancer!.nginx.httpVersion === '1.0' ? ['l7.proxy-request'] : []),
-    ...whenSeveral(topology, 'l7.spread'),
-    ...(topology.balancer!.nginx.stickyCookie === undefined ? [] : ['l7.sticky']),
-    ...(topology.balancer!.services[0]!.scheduler === 'ip_hash' ? ['l7.ip-hash'] : []),
-  ],
+  claims: (topology) =>
+    losesBackend(topology)
+      ? ['l7.vip', 'l7.source', 'l7.left-out']
+      : [
+          'l7.vip',
+          'l7.source',
+          'l7.two-connections',
+          'l7.after-request',
+          ...(topology.balancer!.nginx.forwardedFor ? ['l7.forwarded-for'] : []),
+          ...(topology.balancer!.nginx.httpVersion === '1.0' ? ['l7.proxy-request'] : []),
+          ...whenSeveral(topology, 'l7.spread'),
+          ...(topology.balancer!.nginx.stickyCookie === undefined ? [] : ['l7.sticky']),
+          ...(topology.balancer!.services[0]!.scheduler === 'ip_hash' ? ['l7.ip-hash'] : []),
+        ],
 };
 
 export const nginxStream: BalancingMethod = {

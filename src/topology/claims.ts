@@ -35,6 +35,7 @@ export const CLAIM_IDS = [
   'l7.spread',
   'l7.sticky',
   'l7.ip-hash',
+  'l7.left-out',
   'proxy.at-once',
   'proxy.untouched',
   'proxy.client',

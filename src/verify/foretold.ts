@@ -113,6 +113,8 @@ export function allowedBy(setting: Setting): Allowed {
       wait,
     );
   }
+  if (balancer.method === 'haproxy')
+    return { why: "HAProxy's own configuration says how it looks after servers" };
   const even = balancer.services[0]!.scheduler === 'rr';
   const share = even ? balancer.services[0]!.backends.length : undefined;
   if (balancer.health === undefined) {

@@ -14,6 +14,7 @@ const TWINS: readonly (readonly [claim: string, holds: readonly string[], fails:
   ['l7.spread', ['l7', 'l7-sticky', 'haproxy', 'haproxy-tcp'], ['l7-down']],
   ['l7.sticky', ['l7-sticky'], ['l7-cookie-ignored']],
   ['l7.ip-hash', ['l7-ip-hash'], ['l7-three-clients']],
+  ['l7.left-out', ['l7-max-fails'], ['l7-never-out']],
 
   ['proxy.at-once', ['haproxy-tcp', 'haproxy-no-proxy-header', 'l7-stream'], ['haproxy', 'l7']],
   ['proxy.untouched', ['haproxy-tcp', 'haproxy-no-proxy-header', 'l7-stream'], ['haproxy', 'l7']],

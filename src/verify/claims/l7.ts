@@ -304,6 +304,42 @@ const ipHash = claim({
   },
 });
 
+/** nginx's own (ngx_http_upstream_module, server). */
+const MAX_FAILS = 1;
+const FAIL_TIMEOUT = 10;
+const NANOSECONDS = 1e9;
+
+// Fails with max_fails=0: nginx then never takes a server for one that is down.
+const leftOut = claim({
+  id: 'l7.left-out',
+  title: 'A server that fails is left out for a time, and its requests go to the next',
+  expected: ({ evidence: { topology } }) => {
+    const { maxFails = MAX_FAILS, failTimeout = FAIL_TIMEOUT } = topology.balancer?.nginx ?? {};
+    return `after the fault not more than ${count(Math.max(1, maxFails), 'connection')} to the server in ${failTimeout} s, and every request answered`;
+  },
+  measure: (seen) => {
+    const { topology, faults = [], requests = [] } = seen.evidence;
+    const fault = faults.find(({ node }) => seen.roles.backends.some((backend) => backend.node === node));
+    if (fault === undefined) throw new MissingEvidenceError('no backend went down while requests went on');
+    const { maxFails = MAX_FAILS, failTimeout = FAIL_TIMEOUT } = topology.balancer?.nginx ?? {};
+    const down = BigInt(Math.round(fault.done * NANOSECONDS));
+    const later = seen.opened('inside').filter(({ connection }) => connection.firstTime > down);
+    const tried = later.filter(({ syn }) => backendOf(seen, syn)?.node === fault.node);
+    if (tried.length === 0) throw new MissingEvidenceError(`nobody asked ${fault.node} after its fault`);
+    const limit = Math.max(1, maxFails);
+    const isOften = tried.some(({ connection }, index) => {
+      const next = tried[index + limit]?.connection.firstTime;
+      return next !== undefined && Number(next - connection.firstTime) < failTimeout * NANOSECONDS;
+    });
+    const failed = requests.filter(({ error, status }) => error !== undefined || status >= 500).length;
+    return {
+      holds: !isOften && failed === 0,
+      observed: `after the fault ${count(tried.length, 'connection')} to ${fault.node} and ${later.length - tried.length} to others; ${failed} of ${count(requests.length, 'request')} failed`,
+      evidence: synsOf(tried),
+    };
+  },
+});
+
 export const l7Claims: readonly Claim[] = [
   vip,
   source,
@@ -314,4 +350,5 @@ export const l7Claims: readonly Claim[] = [
   spreadOver,
   sticky,
   ipHash,
+  leftOut,
 ];
