@@ -85,7 +85,8 @@ function explain(error: unknown, debug: boolean): number {
   return EXIT.bug;
 }
 
-function define(program: Command, version: string, act: Register): void {
+/** All commands, on a program. */
+export function define(program: Command, version: string, act: Register): void {
   program
     .description(
       'Load-balancer labs in Linux network namespaces that prove what they teach from their packet captures.',

@@ -31,7 +31,17 @@ beforeAll(async () => {
   // Packed from a copy: packing builds anew, and other tests use what is built here.
   const copy = join(folder, 'lblab');
   await mkdir(copy);
-  for (const name of ['package.json', 'tsconfig.json', 'LICENSE', 'bin', 'src', 'topologies'])
+  for (const name of [
+    'package.json',
+    'tsconfig.json',
+    'LICENSE',
+    'README.md',
+    'CHANGELOG.md',
+    'bin',
+    'man',
+    'src',
+    'topologies',
+  ])
     await cp(join(ROOT, name), join(copy, name), { recursive: true });
   await symlink(MODULES, join(copy, 'node_modules'));
   await run('npm', ['pack', '--pack-destination', folder, ...CALM], copy);
@@ -53,25 +63,37 @@ beforeAll(async () => {
 
 afterAll(async () => rm(folder, { recursive: true, force: true }));
 
-test('has the command, the library and the topologies, and no sources or tests', async () => {
+test('has the command, the library, the manual page and the topologies, and nothing else', async () => {
   const { stdout } = await run('tar', ['-tzf', tarball], folder);
   const files = stdout.trim().split('\n');
   expect(files).toEqual(
     expect.arrayContaining([
-      'package/package.json',
-      'package/LICENSE',
-      'package/bin/lblab.js',
-      'package/bin/setup',
       'package/dist/main.js',
       'package/dist/agent.js',
       'package/dist/index.js',
       'package/dist/vitest.js',
       'package/dist/types/index.d.ts',
       'package/dist/types/vitest.d.ts',
+      'package/topologies/haproxy.yaml',
       'package/topologies/l7.yaml',
+      'package/topologies/schema.json',
     ]),
   );
-  expect(files.filter((file) => /^package\/(src|test|node_modules)\//.test(file))).toEqual([]);
+  const named = new Set(files.map((file) => file.replace(/^package\/(dist|topologies)\/.*/, '$1')));
+  expect([...named].sort()).toEqual([
+    'dist',
+    'package/CHANGELOG.md',
+    'package/LICENSE',
+    'package/README.md',
+    'package/bin/demo',
+    'package/bin/lblab.js',
+    'package/bin/setup',
+    'package/man/lblab.1',
+    'package/package.json',
+    'topologies',
+  ]);
+  expect(files.filter((file) => /^package\/topologies\/.*(?<!\.yaml|schema\.json)$/.test(file))).toEqual([]);
+  expect(files.filter((file) => /^package\/dist\/.*(?<!\.js|\.d\.ts)$/.test(file))).toEqual([]);
 });
 
 test('is what publint wants', async () => {
