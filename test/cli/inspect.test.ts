@@ -461,3 +461,13 @@ describe('a long capture', () => {
     expect(capture.omitted.http).toMatch(/longer than 64 MiB/);
   });
 });
+
+test('DNS is decoded: what was asked, and the answers in their order', async () => {
+  const path = new URL('../fixtures/evidence/dnsrr/client.pcap', import.meta.url).pathname;
+  const { code, out } = await inspect([path, '--packets', '--connection', '1']);
+  expect(out).toContain(
+    '    1  0.000000  192.168.11.104:33037 > 192.168.11.53:53  UDP len 34  A? www.example.test  ttl 64\n' +
+      '    2  0.000346  192.168.11.53:53 > 192.168.11.104:33037  UDP len 66  A? www.example.test = A 192.168.11.108, A 192.168.11.109  ttl 64\n',
+  );
+  expect(code).toBe(0);
+});

@@ -1,6 +1,9 @@
-// keepalived as the keeper of a director's table: the labs that ship, and what is said of a configuration with a mistake in it.
+// Labs that look after their servers: keepalived as the keeper of a director's table, nginx by itself. And what is said where keepalived is
+// missing, or its configuration has a mistake in it.
+import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { place, type Place } from '../support/cli.ts';
 import { processesOf } from '../support/processes.ts';
@@ -15,7 +18,7 @@ afterAll(async () => {
   await here.remove();
 });
 
-it.each(['nat-keepalived', 'dsr-keepalived', 'pair'])(
+it.each(['nat-keepalived', 'dsr-keepalived', 'pair', 'l7-max-fails'])(
   '%s is verified',
   async (name) => {
     const { code, stdout, stderr } = await here.run(['run', name, '--json'], { seconds: 110 });
@@ -83,3 +86,23 @@ it('says keepalived’s own words and line of a configuration that is wrong', as
   expect(code).toBe(1);
   expect((await here.run(['ls'])).stdout).not.toMatch(/mine/);
 }, 60_000);
+
+it.skipIf(process.getuid!() !== 0)(
+  'says that keepalived is missing, and which package has it, before anything is built (needs root, to hide it)',
+  async () => {
+    await writeFile(join(here.cwd, 'nothing'), '');
+    const hide = 'mount --bind nothing "$(command -v keepalived)" && exec "$@"';
+    const run = promisify(execFile);
+    for (const words of [
+      ['run', 'nat-keepalived'],
+      ['failover', 'nat-keepalived'],
+    ]) {
+      const argv = ['-m', 'sh', '-c', hide, 'sh', ...here.argv(words)];
+      const ended = run('unshare', argv, { cwd: here.cwd, env: { ...here.env, PATH: process.env.PATH } });
+      await expect(ended).rejects.toMatchObject({
+        code: 3,
+        stderr: 'nat-keepalived: no keepalived; lblab doctor --fix installs keepalived\n',
+      });
+    }
+  },
+);
