@@ -83,7 +83,8 @@ function figures(told: readonly Told[], from: number): Figures {
   const taken = told
     .filter(({ answered }) => (answered ?? 0) > from)
     .map(({ began, answered }) => answered! - began);
-  const lastLost = lost.length === 0 ? undefined : Math.max(...lost.map(({ began }) => began)) - from;
+  // One that was under way when the fault came is lost at that moment.
+  const lastLost = lost.length === 0 ? undefined : Math.max(from, ...lost.map(({ began }) => began)) - from;
   return {
     lost: lost.length,
     ...(lastLost !== undefined && { lastLost }),
