@@ -99,6 +99,7 @@ async function build(options: UpOptions, folder: string): Promise<Lab> {
   const sandbox = await startSandbox({
     kernel: options.kernel,
     dir,
+    home: host.home,
     uid: host.uid,
     gid: host.gid,
     visible: options.visible,

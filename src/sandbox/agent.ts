@@ -8,7 +8,7 @@ import { constants, mkdirSync, openSync, rmSync, symlinkSync, writeFileSync } fr
 import { dirname } from 'node:path';
 import { ReadStream, WriteStream } from 'node:tty';
 import { createServer, Socket } from 'node:net';
-import { attach, NotReady, runToEnd, Service, type Attached } from './processes.ts';
+import { attach, NotReady, runToEnd, Service, type Attached, type Confined } from './processes.ts';
 import {
   Decoder,
   encode,
@@ -17,6 +17,7 @@ import {
   type Envelope,
   type Reply,
   type Request,
+  type Spawn,
 } from './protocol.ts';
 
 type Message = Request | Control;
@@ -40,8 +41,20 @@ class Agent {
   /** By caller: what ends the programs that end with it. */
   readonly #bound = new Map<number, Set<() => void>>();
 
-  constructor(send: Send) {
+  /** Whether walls stand around it that its programs could undo. */
+  readonly #isWalled: boolean;
+
+  constructor(send: Send, isWalled: boolean) {
     this.#send = send;
+    this.#isWalled = isWalled;
+  }
+
+  /**
+   * The lab is wired, from outside the nodes, by the command that makes it. What runs in a node, and what anybody else asks for (the lab's own
+   * programs can reach the socket, too), goes without what would undo the walls.
+   */
+  #confine(channel: number, spec: Spawn): Confined {
+    return { ...spec, confined: this.#isWalled && (spec.netns !== undefined || channel !== CONTROL) };
   }
 
   handle(envelope: Envelope<Message>, data: Buffer): void {
@@ -66,16 +79,21 @@ class Agent {
     switch (message.op) {
       case 'run': {
         let release = () => {};
-        const { ended, stdout } = await runToEnd(message.spawn, data, message.seconds, (end) => {
-          release = this.#bind(channel, end);
-        });
+        const { ended, stdout } = await runToEnd(
+          this.#confine(channel, message.spawn),
+          data,
+          message.seconds,
+          (end) => {
+            release = this.#bind(channel, end);
+          },
+        );
         release();
         return reply({ event: 'ended', ended }, stdout);
       }
       case 'start': {
         const old = this.#services.get(message.name);
         if (old !== undefined && old.status.state !== 'ended') throw new Error(`${message.name} is running`);
-        const service = new Service(message.name, message.spawn, message.stderr);
+        const service = new Service(message.name, this.#confine(channel, message.spawn), message.stderr);
         this.#services.set(message.name, service);
         if (message.bound === true) {
           void service.ended.then(this.#bind(channel, () => service.end()));
@@ -164,7 +182,7 @@ class Agent {
     const session: Session = { waiting: [], outstanding: 0 };
     const key = `${channel}/${id}`;
     this.#sessions.set(key, session);
-    session.attached = await attach(message.spawn, message.terminal, {
+    session.attached = await attach(this.#confine(channel, message.spawn), message.terminal, {
       output: (stream, bytes) => {
         session.outstanding += bytes.length;
         if (session.outstanding > WINDOW) session.attached?.pause();
@@ -197,6 +215,9 @@ class Agent {
   }
 }
 
+/** The channel of the command that made the sandbox. */
+const CONTROL = 1;
+
 /** Ends this process and with it the sandbox: everything in its pid namespace dies. */
 function end(): never {
   process.exit(0);
@@ -206,7 +227,7 @@ function end(): never {
 class Front {
   readonly #sockets = new Map<number, Socket>();
   #committed = false;
-  #next = 1;
+  #next = CONTROL;
   readonly #handle: Handle;
 
   constructor(socketPath: string, handle: Handle) {
@@ -248,7 +269,7 @@ class Front {
 }
 
 function host(socketPath: string): void {
-  const agent = new Agent((...args) => front.send(...args));
+  const agent = new Agent((...args) => front.send(...args), true);
   const front = new Front(socketPath, (envelope, data) => agent.handle(envelope, data));
   front.send(-1, 0, { event: 'hello' });
 }
@@ -345,7 +366,7 @@ function guest(line: string, netnsFolder: string): void {
   const output = new WriteStream(openSync(line, constants.O_WRONLY | constants.O_NOCTTY));
   const agent = new Agent((channel, id, reply, data) => {
     output.write(encode({ channel, id, message: reply }, data));
-  });
+  }, false);
   const decoder = new Decoder<Message>((envelope, data) => agent.handle(envelope, data));
   // As a terminal the line is read by the event loop; as a file each 4 KiB would take a turn of the thread pool.
   const input = new ReadStream(openSync(line, constants.O_RDONLY | constants.O_NOCTTY));

@@ -164,9 +164,17 @@ export async function isMet(need: Need, machine: Machine): Promise<boolean> {
 }
 
 /** What every lab needs, whichever kernel it runs on. */
-export const ALWAYS: readonly Need[] = ['bwrap', 'ip', 'nsenter', 'tcpdump', 'curl', 'kernel:namespaces'];
+export const ALWAYS: readonly Need[] = [
+  'bwrap',
+  'ip',
+  'nsenter',
+  'setpriv',
+  'tcpdump',
+  'curl',
+  'kernel:namespaces',
+];
 /** What a user-mode kernel needs. */
-export const FOR_UML: readonly Need[] = ['user-mode-linux', 'uml-modules', 'modprobe', 'taskset', 'setpriv'];
+export const FOR_UML: readonly Need[] = ['user-mode-linux', 'uml-modules', 'modprobe', 'taskset'];
 
 /** Tells whether a need is met on this machine. */
 export type Judge = (need: Need) => boolean | Promise<boolean>;

@@ -7,6 +7,10 @@ export interface Walls {
   readonly dir: string;
   /** Real root: no user namespace, so that IPVS, which asks for privilege in the first one, can be configured. */
   readonly root: boolean;
+  /** Whose programs are inside: this machine's kernel's, or a user-mode kernel. */
+  readonly kernel: 'host' | 'uml';
+  /** Where all labs of this user have their folders. */
+  readonly home?: string;
   readonly uid: number;
   readonly gid: number;
   /** Folders that must stay visible although /tmp and /run are private. */
@@ -21,32 +25,52 @@ export interface Walls {
   readonly path: string;
 }
 
-/** What a lab as real root may do. Not among them: loading modules, raw I/O, device nodes, the clock, rebooting. */
+/** What real root may do to files and processes inside. */
+const BASIC = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL', 'SETGID', 'SETPCAP', 'SETUID'];
+/**
+ * What a lab as real root may do. Not among them: loading modules, raw I/O, device nodes, the clock, rebooting. CAP_SYS_ADMIN makes nodes and
+ * enters them, and would undo the walls: it is the agent's alone, and its programs go without (CONFINED).
+ */
 const CAPABILITIES = [
-  'CAP_AUDIT_WRITE',
-  'CAP_CHOWN',
-  'CAP_DAC_OVERRIDE',
-  'CAP_FOWNER',
-  'CAP_IPC_LOCK',
-  'CAP_KILL',
-  'CAP_NET_ADMIN',
-  'CAP_NET_BIND_SERVICE',
-  'CAP_NET_RAW',
-  'CAP_SETGID',
-  'CAP_SETPCAP',
-  'CAP_SETUID',
-  'CAP_SYS_ADMIN',
-  'CAP_SYS_CHROOT',
-  'CAP_SYS_NICE',
-  'CAP_SYS_PTRACE',
-  'CAP_SYS_RESOURCE',
+  ...BASIC,
+  ...['AUDIT_WRITE', 'IPC_LOCK', 'NET_ADMIN', 'NET_BIND_SERVICE', 'NET_RAW'],
+  ...['SYS_ADMIN', 'SYS_CHROOT', 'SYS_NICE', 'SYS_RESOURCE'],
 ];
+
+const UNDOING = '-sys_admin,-sys_ptrace,-sys_module,-sys_rawio,-mknod';
+/** Runs a program that cannot undo the walls that it is in (capabilities(7)). */
+export const CONFINED: readonly string[] = [
+  'setpriv',
+  ...[`--bounding-set=${UNDOING}`, `--inh-caps=${UNDOING}`, `--ambient-caps=${UNDOING}`],
+  '--',
+];
+
+/** A user-mode kernel is a program that needs no capabilities of its own; a lab on this machine's kernel needs some, in its user namespace all. */
+function plainCapabilities({ root, kernel }: Walls): string[] {
+  if (root) return [];
+  return kernel === 'uml' ? ['--cap-drop', 'ALL'] : ['--cap-add', 'ALL'];
+}
+
+/** bwrap leaves root's bounding set as it is, and from that every program of root's would have all again (capabilities(7)). */
+function rootCapabilities({ root, kernel }: Walls): string[] {
+  if (!root) return [];
+  const kept = (kernel === 'uml' ? BASIC : CAPABILITIES).map((name) => `+${name.toLowerCase()}`);
+  return ['setpriv', `--bounding-set=-all,${kept.join(',')}`, '--'];
+}
+
+/**
+ * A root's settings of the kernel that are not its network namespace's would be the machine's: /proc/sys/kernel/core_pattern names a program
+ * that the machine runs.
+ */
+const SETTINGS = ['--ro-bind', '/proc/sys', '/proc/sys', '--bind', '/proc/sys/net', '/proc/sys/net'];
 
 const PRIVATE = ['/tmp', '/run', '/dev/shm'];
 
+const isPrivate = (path: string) => PRIVATE.some((mount) => path.startsWith(mount + sep));
+
 /** The folders among `paths` that a private /tmp or /run would hide. */
 export function hidden(paths: readonly string[]): string[] {
-  const under = paths.filter((path) => PRIVATE.some((mount) => path.startsWith(mount + sep)));
+  const under = paths.filter(isPrivate);
   const tops = under.filter((path) => !under.some((other) => other !== path && path.startsWith(other + sep)));
   return [...new Set(tops)];
 }
@@ -65,14 +89,17 @@ export function enclose(walls: Walls, argv: readonly string[]): string[] {
     // user may do to the machine's devices is the same inside as outside.
     ...(walls.root ? ['--dev', '/dev'] : ['--dev-bind', '/dev', '/dev']),
     ...['--proc', '/proc'],
+    ...(walls.root ? SETTINGS : []),
     ...PRIVATE.flatMap((mount) => ['--tmpfs', mount]),
+    // Read-only keeps nobody from talking to a socket: other labs' agents are not to be seen.
+    ...(walls.home === undefined || isPrivate(walls.home) ? [] : ['--tmpfs', walls.home]),
     ...['--dir', `/run/${walls.netnsFolder}`],
     ...['--symlink', walls.netnsFolder, '/run/netns'],
     ...hidden(walls.visible).flatMap((path) => ['--ro-bind', path, path]),
     ...['--bind', walls.dir, walls.dir],
     ...['--ro-bind-try', walls.hosts, '/etc/hosts'],
     ...(walls.resolver === undefined ? [] : ['--ro-bind', walls.resolver.source, walls.resolver.target]),
-    ...(walls.root ? CAPABILITIES.flatMap((capability) => ['--cap-add', capability]) : ['--cap-add', 'ALL']),
+    ...plainCapabilities(walls),
     ...['--setenv', 'PATH', walls.path],
     ...['--setenv', 'TMPDIR', '/tmp'],
     ...['--hostname', 'lblab'],
@@ -82,6 +109,7 @@ export function enclose(walls: Walls, argv: readonly string[]): string[] {
     // is in the pid namespace. bwrap's own PID 1 would wait for every process to end by itself.
     '--as-pid-1',
     '--',
+    ...rootCapabilities(walls),
     ...['sh', '-c', '"$@"; exit', 'sh'],
     ...argv,
   ];

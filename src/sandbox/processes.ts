@@ -4,24 +4,29 @@ import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { constants } from 'node:os';
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
+import { CONFINED } from './enclosure.ts';
 import type { Ended, ReadyWhen, ServiceStatus, Spawn, Terminal } from './protocol.ts';
 
 const TAIL = 8 * 1024;
 /** Standard output of a `run` beyond this is dropped, and said so. */
 const MAX_OUTPUT = 8 * 1024 * 1024;
 
+/** A program to run; `confined` where it could undo the sandbox's walls otherwise. */
+export interface Confined extends Spawn {
+  readonly confined?: boolean;
+}
+
 /** The argv that runs a program in a network namespace; `nsenter` in place of `ip netns exec` saves a mount namespace and a /sys mount each. */
-function inNamespace(spec: Spawn): string[] {
-  return spec.netns === undefined
-    ? [...spec.argv]
-    : ['nsenter', `--net=/run/netns/${spec.netns}`, '--', ...spec.argv];
+function inNamespace(spec: Confined): string[] {
+  const argv = spec.confined === true ? [...CONFINED, ...spec.argv] : [...spec.argv];
+  return spec.netns === undefined ? argv : ['nsenter', `--net=/run/netns/${spec.netns}`, '--', ...argv];
 }
 
 function environmentOf(spec: Spawn): NodeJS.ProcessEnv {
   return { ...process.env, ...spec.environment };
 }
 
-function launch(spec: Spawn, stdio: StdioOptions): ChildProcess {
+function launch(spec: Confined, stdio: StdioOptions): ChildProcess {
   const [program, ...args] = inNamespace(spec);
   return spawn(program!, args, { cwd: spec.cwd, env: environmentOf(spec), stdio });
 }
@@ -66,7 +71,7 @@ async function ending(child: ChildProcess, tail: Tail): Promise<Ended> {
  * earlier.
  */
 export async function runToEnd(
-  spec: Spawn,
+  spec: Confined,
   stdin: Buffer,
   seconds: number,
   started?: (end: () => void) => void,
@@ -116,10 +121,10 @@ export function listens(pid: number, port: number): boolean {
   return false;
 }
 
-/** Whether nsenter has made way for the program that it was to start. */
+/** Whether nsenter and setpriv have made way for the program that it was to start. */
 function hasEntered(pid: number): boolean {
   try {
-    return basename(readlinkSync(`/proc/${pid}/exe`)) !== 'nsenter';
+    return !['nsenter', 'setpriv'].includes(basename(readlinkSync(`/proc/${pid}/exe`)));
   } catch {
     return false;
   }
@@ -152,14 +157,14 @@ function descendants(pid: number): number[] {
 /** A program that stays. Its standard error goes to a file and, the last of it, into memory. */
 export class Service {
   readonly name: string;
-  readonly spec: Spawn;
+  readonly spec: Confined;
   readonly ended: Promise<Ended>;
   #state: ServiceStatus['state'] = 'starting';
   #end: Ended | undefined;
   readonly #child: ChildProcess;
   readonly #tail = new Tail();
 
-  constructor(name: string, spec: Spawn, stderrPath: string) {
+  constructor(name: string, spec: Confined, stderrPath: string) {
     this.name = name;
     this.spec = spec;
     const stdout = openOutput(spec.stdout);
@@ -252,7 +257,11 @@ export class Service {
     if ('stderr' in when) return this.#tail.text.includes(when.stderr);
     if ('tcp' in when) return listens(this.#child.pid!, when.tcp);
     const argv = ['curl', '--silent', '--output', '/dev/null', '--max-time', '2', '--', when.http];
-    const { ended } = await runToEnd({ argv, netns: this.spec.netns, cwd: '/' }, Buffer.alloc(0), 3);
+    const { ended } = await runToEnd(
+      { argv, netns: this.spec.netns, cwd: '/', confined: this.spec.confined },
+      Buffer.alloc(0),
+      3,
+    );
     return ended.code === 0;
   }
 
@@ -297,11 +306,15 @@ interface Sinks {
 }
 
 /** Starts a program whose streams belong to a caller, on a terminal of its own when one is asked for. */
-export async function attach(spec: Spawn, terminal: Terminal | undefined, sinks: Sinks): Promise<Attached> {
+export async function attach(
+  spec: Confined,
+  terminal: Terminal | undefined,
+  sinks: Sinks,
+): Promise<Attached> {
   return terminal === undefined ? attachPipes(spec, sinks) : attachTerminal(spec, terminal, sinks);
 }
 
-function attachPipes(spec: Spawn, sinks: Sinks): Attached {
+function attachPipes(spec: Confined, sinks: Sinks): Attached {
   const child = launch(spec, ['pipe', 'pipe', 'pipe']);
   const tail = new Tail();
   child.stdout!.on('data', (chunk: Buffer) => sinks.output('stdout', chunk));
@@ -324,7 +337,7 @@ function attachPipes(spec: Spawn, sinks: Sinks): Attached {
   };
 }
 
-async function attachTerminal(spec: Spawn, terminal: Terminal, sinks: Sinks): Promise<Attached> {
+async function attachTerminal(spec: Confined, terminal: Terminal, sinks: Sinks): Promise<Attached> {
   const { spawn: spawnOnTerminal } = await import('@lydell/node-pty');
   const [program, ...args] = inNamespace(spec);
   const child = spawnOnTerminal(program!, args, {

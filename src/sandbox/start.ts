@@ -16,6 +16,8 @@ export interface StartOptions {
   readonly kernel: Kernel;
   /** The lab's folder: absolute, there, ours. */
   readonly dir: string;
+  /** Where all labs of this user have their folders. */
+  readonly home?: string;
   readonly uid: number;
   readonly gid: number;
   /** Folders beside the lab's own that its programs read, such as the topology's. */
@@ -74,6 +76,8 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   const walls: Walls = {
     dir: options.dir,
     root: options.uid === 0,
+    kernel: options.kernel,
+    home: options.home,
     uid: options.uid,
     gid: options.gid,
     visible: [...options.visible, ...foldersOf(process.execPath), resolve(AGENT, '../..')],

@@ -29,6 +29,7 @@ export async function tryInside(script: string, trier: Trier): Promise<Outcome> 
       // Any folder that is there will do: scripts write nothing.
       dir: dirname(fileURLToPath(import.meta.url)),
       root: trier.uid === 0,
+      kernel: 'host',
       uid: trier.uid,
       gid: trier.gid,
       visible: [],

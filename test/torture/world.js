@@ -17,7 +17,9 @@ export const PLAIN = 54321;
 export function enterWorld() {
   const isRoot = process.getuid() === 0;
   if (process.env[INSIDE] === undefined) {
-    const user = isRoot ? [] : ['--user', `--map-user=${process.getuid()}`, '--keep-caps'];
+    const user = isRoot
+      ? []
+      : ['--user', `--map-user=${process.getuid()}`, `--map-group=${process.getgid()}`, '--keep-caps'];
     const mounts = [
       ...['/run', '/dev/shm'].map((path) => `mount -t tmpfs none ${path}`),
       `mount -t tmpfs -o mode=755 none ${BASE}`,
