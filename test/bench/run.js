@@ -1,6 +1,6 @@
 // Times lblab against something on the same machine, and prints ratios: `npm run bench [-- PATTERN]`. Nothing here asserts a time.
-import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,7 +19,8 @@ function seconds(argv, { times = 5, before, after } = {}) {
   for (let i = 0; i < times; i++) {
     before?.();
     const began = process.hrtime.bigint();
-    const { status, stderr } = spawnSync(argv[0], argv.slice(1), { cwd: WORK, env, encoding: 'utf8' });
+    const options = { cwd: WORK, env, encoding: 'utf8', maxBuffer: 2 ** 30 };
+    const { status, stderr } = spawnSync(argv[0], argv.slice(1), options);
     taken.push(Number(process.hrtime.bigint() - began) / 1e9);
     after?.();
     if (status !== 0) throw new Error(`${argv.join(' ')}: exit code ${status}\n${stderr}`);
@@ -38,6 +39,14 @@ function report(title, ours, theirs, aim) {
   console.log(
     `${title.padEnd(62)} ${ours.toFixed(3)} s  against ${theirs.toFixed(3)} s  ratio ${ratio.toFixed(2)}  difference ${(ours - theirs).toFixed(3)} s  (${aim})`,
   );
+}
+
+/** Hundredths of a second of processor time that a process and its ended children have used (proc(5), utime to cstime). */
+function ticksOf(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
 }
 
 const benches = {
@@ -182,6 +191,58 @@ const benches = {
       `lblab load nat on a user-mode kernel, ${wanted} accounted for`.padEnd(62),
       `${requestsPerSecond.toFixed(0)}/s  ${(milliseconds / 1000).toFixed(1)} s  ratio to l7 here ${(requestsPerSecond / captured).toFixed(2)}`,
     );
+  },
+  flow() {
+    const folder = join(WORK, 'captures/flow');
+    seconds(lblab('run', 'l7', '-n', '250', '-o', folder, '--json'), { times: 1 });
+    const files = ['client', 'eth0', 'eth1', 'be1', 'be2'].map((name) => join(folder, `${name}.pcap`));
+    report(
+      'lblab flow --all, 10,000 packets of 5 captures / tshark -r each',
+      seconds(lblab('flow', folder, '--all')),
+      seconds(['sh', '-c', 'for file; do tshark -n -r "$file"; done', 'sh', ...files], { times: 3 }),
+      'aim: 0.5 s',
+    );
+  },
+  report() {
+    const folder = join(WORK, 'captures/report');
+    const page = join(WORK, 'report.html');
+    seconds(lblab('run', 'l7', '-n', '100', '-o', folder, '--json'), { times: 1 });
+    report(
+      'lblab report of 100 requests / lblab --version',
+      seconds(lblab('report', folder, '-o', page)),
+      seconds(lblab('--version')),
+      'aim: 0.5 s',
+    );
+    console.log(`  the page has ${Math.round(statSync(page).size / 1000)} kB (aim: 2,000)`);
+  },
+  watch() {
+    const [program, ...args] = lblab('up', 'l7', '--name', 'watched');
+    spawnSync(program, args, { cwd: WORK, env });
+    const socket = join(WORK, 'tmux');
+    const tmux = (...words) =>
+      spawnSync('tmux', ['-S', socket, ...words], { cwd: WORK, env, encoding: 'utf8' });
+    const share = (rate) => {
+      // Requests come from another program, so that only the view's own work is counted.
+      const load =
+        rate > 0 &&
+        spawn(process.execPath, [LBLAB, 'request', 'watched', '--rate', `${rate}/s`, '--for', '14s'], {
+          cwd: WORK,
+          env,
+          stdio: 'ignore',
+        });
+      spawnSync('sleep', ['4']);
+      const pid = tmux('list-panes', '-F', '#{pane_pid}').stdout.trim();
+      const [before, began] = [ticksOf(pid), process.hrtime.bigint()];
+      spawnSync('sleep', ['8']);
+      const used = (ticksOf(pid) - before) / 100;
+      if (load) load.kill();
+      return (used / (Number(process.hrtime.bigint() - began) / 1e9)) * 100;
+    };
+    tmux('new-session', '-d', '-x', '120', '-y', '40', process.execPath, LBLAB, 'watch', 'watched');
+    console.log(`lblab watch, one core's share: idle ${share(0).toFixed(1)} % (aim: 5)`);
+    console.log(`  at 1,000 requests a second ${share(1000).toFixed(1)} % (aim: 25)`);
+    tmux('kill-server');
+    down('watched')();
   },
   'side-by-side'() {
     const each = ['l7', 'nat', 'dsr'].map((name) => seconds(lblab('run', name, '--json'), { times: 3 }));

@@ -224,7 +224,7 @@ export class Groups {
   }
 
   join(a: number, b: number): void {
-    const [first, second] = [this.rootOf(a), this.rootOf(b)].sort((x, y) => x - y);
-    this.#parents[second!] = first!;
+    const [left, right] = [this.rootOf(a), this.rootOf(b)];
+    this.#parents[Math.max(left, right)] = Math.min(left, right);
   }
 }
