@@ -19,11 +19,29 @@ function filesOf(lab: string): { topology: string; evidence: string } {
   return { topology: existsSync(theirs) ? theirs : shipped, evidence: `${RECORDED}${lab}` };
 }
 
+/** Labs as recorded, read once. */
+const whole = new Map<string, Promise<Evidence>>();
+
+async function read(lab: string): Promise<Evidence> {
+  const files = filesOf(lab);
+  return readEvidence(files.evidence, parseTopology(await readFile(files.topology, 'utf8'), `${lab}.yaml`));
+}
+
+const parsed = new Map<string, Promise<Evidence>>();
+
+async function parse(lab: string, text: string): Promise<Evidence> {
+  const evidence = whole.get(lab) ?? read(lab);
+  whole.set(lab, evidence);
+  const topology = parseTopology((await readFile(filesOf(lab).topology, 'utf8')) + text, `${lab}.yaml`);
+  return { ...(await evidence), topology };
+}
+
 /** A lab's evidence under a topology that expects what `text` says. */
 export async function expecting(lab: string, text: string): Promise<Evidence> {
-  const files = filesOf(lab);
-  const topology = parseTopology((await readFile(files.topology, 'utf8')) + text, `${lab}.yaml`);
-  return readEvidence(files.evidence, topology);
+  const key = `${lab} ${text}`;
+  const evidence = parsed.get(key) ?? parse(lab, text);
+  parsed.set(key, evidence);
+  return evidence;
 }
 
 export const example = (name: string) => readFileSync(path(`examples/${name}.yaml`), 'utf8');
