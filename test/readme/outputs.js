@@ -1,6 +1,7 @@
 // Writes the outputs in README.md from real runs: `npm run readme`. Each follows a comment that says what is run:
 // `<!-- output: lblab up l7; lblab exec lb -- ss -tln -->`. What stands in parentheses is run and not shown.
-// With --check it writes nothing and says which outputs have other words than the program now; figures may differ.
+// With --check it writes nothing and says which outputs have other words than the program now; figures may differ. Any other word is one
+// that a command must have to be run: `npm run readme -- compare`.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -48,14 +49,16 @@ const folder = mkdtempSync(join(tmpdir(), 'lblab-readme-'));
 chmodSync(folder, 0o700);
 try {
   const readme = readFileSync(README, 'utf8');
+  const wanted = process.argv.slice(2).find((word) => !word.startsWith('--')) ?? '';
   const now = readme.replace(OUTPUT, (whole, said, before) => {
+    if (!said.includes(wanted)) return whole;
     const output = outputOf(said, folder);
     if (words(output) === words(before)) console.log(`as it was: ${said}`);
     else {
       console.log(`other words: ${said}\n${output}`);
       process.exitCode = process.argv.includes('--check') ? 1 : 0;
     }
-    return whole.replace(`\n${before}\`\`\``, () => `\n${output}\`\`\``);
+    return `<!-- output: ${said} -->\n\n\`\`\`\n${output}\`\`\`\n`;
   });
   if (!process.argv.includes('--check')) writeFileSync(README, now);
 } finally {

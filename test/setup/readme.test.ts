@@ -68,6 +68,12 @@ it('lists the topologies that ship, and every claim (vitest -u writes them)', as
   ).toMatchFileSnapshot(file);
 });
 
+it('shows each output as text of its own', () => {
+  const said = readme.match(/^<!-- output: .* -->$/gm)!;
+  const shown = readme.match(/^<!-- output: .* -->\n\n```\n(?:(?!```).*\n)+```$/gm);
+  expect(shown).toHaveLength(said.length);
+});
+
 it('has a topology that is right', () => {
   const example = /```yaml\n([^]*?)```/.exec(readme)![1]!;
   const topology = parseTopology(Buffer.from(example), 'README.md', noFiles);
