@@ -49,7 +49,7 @@ export function checkText(check: Check, evidence: Evidence, options: TextOptions
   const { paint } = options;
   const title = forTerminal(check.title);
   if (!check.judged)
-    return `  ${paint.dim('-')} ${check.id}  ${title} ${paint.dim('(needs the live lab)')}\n`;
+    return `  ${paint.dim('-')} ${check.id}  ${title} ${paint.dim(`(${forTerminal(check.observed)})`)}\n`;
   const isWarning = check.level === 'warning';
   const bad = isWarning ? paint.yellow('!') : paint.red('✗');
   const mark = { pass: paint.green('✓'), fail: bad, unknown: paint.yellow('?') }[check.status];
@@ -99,7 +99,7 @@ export function resultText(result: Judged, options: TextOptions): string {
   const missing = topology.captures.filter((point) => !evidence.captures.has(point.name));
   const names = missing.map((point) => `${point.name}.pcap`).join(', ');
   return (
-    `${paint.bold(nameOf(result))}: ${forTerminal(topology.title)}\n` +
+    `${paint.bold(nameOf(result))}${topology.title === '' ? '' : `: ${forTerminal(topology.title)}`}\n` +
     requestsText(evidence) +
     capturesText(evidence, output, options) +
     (missing.length === 0 ? '' : `    not there: ${names}\n`) +

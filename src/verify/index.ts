@@ -73,7 +73,7 @@ export function judge(evidence: Evidence, ids: readonly string[], { live }: Judg
   const disagree = accounts.judged && accounts.status !== 'pass';
   const checks = claims.map((claim) => {
     if (claim.live === true && !live) {
-      return made(claim, undecided(claim, 'a statement about a running lab, and only files are here'), false);
+      return made(claim, undecided(claim, 'needs the live lab'), false);
     }
     const verdict = check(claim, evidence);
     return disagree

@@ -313,7 +313,9 @@ test('of 10,000 connections it draws some, lists more, and says what it leaves o
   const point = judged.evidence.captures.get('eth0')!;
   const evidence = { ...judged.evidence, captures: new Map([['eth0', { ...point, capture }]]) };
   const page = htmlReport([{ ...judged, evidence }], '/work');
-  expect(page).toContain('9995 connections more not drawn here');
+  expect(page).toContain(
+    '9995 connections more not drawn here; <code>lblab flow captures/tiny --connection N</code>',
+  );
   expect(page).toContain('9950 connections more left out of this list');
   expect(page.length).toBeLessThan(200_000);
 });

@@ -9,7 +9,7 @@ import { MARKS, tallyWords } from './parts.ts';
 
 function claimMarkup(check: Check, evidence: Evidence): Markup {
   if (!check.judged) {
-    return markup`<li><details><summary><span class="mark" aria-hidden="true">–</span><span><span class="title">${check.title}</span><span class="id mono">${check.id}</span><span class="observed">not judged: it is about a running lab, and only files are here</span></span></summary>${articleMarkup(check)}</details></li>`;
+    return markup`<li><details><summary><span class="mark" aria-hidden="true">–</span><span><span class="title">${check.title}</span><span class="id mono">${check.id}</span><span class="observed">not judged: ${check.observed}</span></span></summary>${articleMarkup(check)}</details></li>`;
   }
   const [mark, verdict] = MARKS[check.status];
   const cited = citedPackets(check, evidence).map(

@@ -76,5 +76,5 @@ export function failoverSection(rows: readonly Failover[]): Markup {
   return markup`<section aria-labelledby="failover"><div class="panel"><h2 id="failover">When a server goes down</h2><p>${failoverTitle(rows)}. Below each figure stands what the configuration allows. Times count from the fault; each figure was read from the packets and from the client's own log${rows.every(({ agree }) => agree) ? ', and both tell the same' : '; where they differ it is undecided'}.</p>${scroll(
     'What the fault cost',
     markup`<table class="comparison"><thead><tr><td></td>${heads}<th scope="col">served after</th></tr></thead><tbody>${body}</tbody></table>`,
-  )}${pictures}</div></section>`;
+  )}<ul class="legend"><li><span class="to-client">●</span> a request that was answered, when it began; a line when it waited</li><li><span class="fail">●</span> a request that was lost</li></ul>${pictures}</div></section>`;
 }

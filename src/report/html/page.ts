@@ -49,7 +49,7 @@ export function htmlPage(
   const head =
     markup`<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="no-referrer"><title>${forTerminal(title)}</title>`
       .text + `${style}</head>`;
-  const body = markup`<body><header class="top">${isOne ? NONE : manyHead(results)}</header><main>${comparison === undefined ? NONE : comparisonSection(comparison)}${isOne ? NONE : cost}${results.map((result, index) => labSection(result, index, isOne, cwd))}${isOne ? cost : NONE}</main><footer><p>Made by lblab from packet captures alone. This page loads nothing and runs nothing.</p></footer></body></html>\n`;
+  const body = markup`<body><header class="top">${isOne ? NONE : manyHead(results)}</header><main>${comparison === undefined ? NONE : comparisonSection(comparison)}${isOne ? NONE : cost}${results.map((result, index) => labSection(result, index, isOne, cwd))}${isOne ? cost : NONE}</main><footer><p>Made by lblab from packet captures${failovers.length > 0 ? " and clients' logs" : ' alone'}. This page loads nothing and runs nothing.</p></footer></body></html>\n`;
   return head + body.text;
 }
 
@@ -102,6 +102,6 @@ function labSection(judged: Judged, index: number, isOnly: boolean, cwd: string)
   const drawn =
     conversation === undefined || ladder === undefined || ladder.rows.length === 0
       ? markup`<div class="panel"><h3>No connections</h3><p>The captures have no TCP or UDP connection to draw.</p></div>`
-      : ladderSection(judged, traffic, conversation, ladder);
+      : ladderSection(judged, traffic, conversation, ladder, cwd);
   return markup`<section class="lab" aria-labelledby="${id}"><p class="eyebrow">${nameOf(judged)}</p>${heading}<p class="lead">${forTerminal(words)}</p><ul class="facts"><li>${badge(status, tallyWords(checks))}</li><li class="muted">${when(judged)}</li>${where}</ul>${pictureSection(judged, ladder)}${drawn}${claimsSection(judged)}${requestsSection(judged)}${capturesSection(judged, traffic)}${commandsSection(judged)}${reproduceSection(judged, cwd)}</section>`;
 }

@@ -2,6 +2,7 @@
 import { Chalk } from 'chalk';
 import { word } from '../../plan/shell.ts';
 import { count } from '../../verify/words.ts';
+import { shownPath } from '../failure.ts';
 import { buildLadder } from '../ladder/ladder.ts';
 import { conversationWords, notesOf } from '../ladder/notes.ts';
 import { stepsOf, type Step } from '../ladder/steps.ts';
@@ -79,6 +80,7 @@ export function ladderSection(
   traffic: Traffic,
   conversation: Conversation,
   ladder: Ladder,
+  cwd: string,
 ): Markup {
   const others = traffic.conversations.filter((each) => each !== conversation);
   const left = traffic.total - 1 - others.length;
@@ -88,7 +90,7 @@ export function ladderSection(
   );
   const rest =
     left > 0
-      ? markup`<p class="muted small">${count(left, 'connection')} more not drawn here; <code>lblab flow ${word(judged.output)} --connection N</code> draws any of them.</p>`
+      ? markup`<p class="muted small">${count(left, 'connection')} more not drawn here; <code>lblab flow ${word(shownPath(cwd, judged.output))} --connection N</code> draws any of them.</p>`
       : NONE;
   return markup`<div class="panel"><h3>One connection, packet by packet</h3><p class="muted">Connection ${conversation.number} of ${traffic.total}: ${conversationWords(conversation)}. One arrow is one packet; where it runs through a machine, the same packet was captured before and behind it. A pointer on an arrow shows the packet at each capture point.</p><ul class="legend"><li><span class="to-server">→</span> to the server</li><li><span class="to-client">←</span> to the client</li><li>● captured there</li><li><span class="rewritten">amber</span> rewritten by the machine</li></ul>${ladderMarkup(ladder)}${more}${rest}</div>`;
 }

@@ -81,7 +81,7 @@ export function judgeAssertions(evidence: Evidence, { live }: AssertionOptions):
     });
     const judged = judge.live !== true || live;
     const verdict = !judged
-      ? undecided('a statement about a running lab, and only files are here')
+      ? undecided('needs the live lab')
       : disagree
         ? undecided(`the accounts disagree: ${accounts.observed}`)
         : verdictOf(assertion, judge, seen);
