@@ -130,10 +130,11 @@ function waysText(
       const to = names[its[0]!.sightings[index + 1]!.capture]!;
       return `      ${its[0]!.steps.length > 1 ? `${from} > ${to}: ` : ''}${rewritten}; after ${times(all)}\n`;
     });
+    // A connection has a number of its own at each place: those at the first place are counted.
     const connections = new Set(
-      its.flatMap((twin) =>
-        endsOf(twin, ends).map(({ capture, inspected }) => `${capture} ${inspected.number}`),
-      ),
+      its
+        .flatMap((twin) => endsOf(twin, ends).slice(0, 1))
+        .map(({ capture, inspected }) => `${capture} ${inspected.number}`),
     );
     return [
       `    ${way}: ${count(its.length, 'packet')} of ${count(connections.size, 'connection')}\n`,

@@ -356,7 +356,7 @@ describe('several captures', () => {
     expect(out.slice(out.indexOf('the same')).split('\n')).toEqual([
       'the same in several places',
       '  ways of packets',
-      '    eth0.pcap > eth1.pcap: 8 packets of 2 connections',
+      '    eth0.pcap > eth1.pcap: 8 packets of 1 connection',
       '      destination-address in 5 192.168.11.107 to 10.133.1.2; source-address in 3 192.168.11.107 to 10.133.1.2; after 50.0 µs (median), 50.0 µs (most)',
       '  one connection',
       '    eth0.pcap #1 = eth1.pcap #1  192.168.11.104:40001 > 192.168.11.107:80 = 192.168.11.104:40001 > 10.133.1.2:80',
