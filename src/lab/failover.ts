@@ -62,6 +62,12 @@ export function failoverTopology(topology: Topology, options: FailoverOptions): 
   }
   // Of clients that look names up those that the article speaks of: who keeps answers, and curl as it is.
   const clients = traffic.clients.filter((name) => traffic.lookup?.[name] !== 'asking');
+  const unseen = traffic.clients.find((name) => !topology.captures.some(({ node }) => node === name));
+  if (unseen !== undefined) {
+    throw new LabError(
+      `${topology.name} captures nothing at ${unseen}, so what was lost cannot be told: add "${unseen}: { at: ${unseen} }" to its captures`,
+    );
+  }
   const seconds =
     balancer.dns === undefined
       ? quiet(topology) + period(topology) + OFFSET + options.after

@@ -1,7 +1,8 @@
 // The same fault in several labs, for real: what `lblab failover` prints, writes and refuses.
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { SHIPPED } from '../../src/cli/topologies.ts';
 import type { Failover } from '../../src/verify/failover.ts';
 import { place, type Place } from '../support/cli.ts';
 import { processesOf } from '../support/processes.ts';
@@ -94,7 +95,7 @@ it('draws them, and writes the page at once', async () => {
     /\nl7 +0 of 33 +- +\d+ ms +\d+ ms +be2 \d+\n +up to 1 .* nginx asks the next server at once\n/,
   );
   expect(stdout).toMatch(/\nl7\n {2}be1 [ ·:]+│?\n {2}be2 [ ·:│]+\n {2}lost +│\n +0 s +1\n/);
-  expect(stdout).toContain('  lblab report out/failover.json          the same as a page\n');
+  expect(stdout).toContain('  lblab report out/failover.json    the same as a page\n');
   expect(await readFile(join(here.cwd, 'l7.html'), 'utf8')).toContain(
     'What it costs when a server goes down',
   );
@@ -108,7 +109,14 @@ it.each([
   [['l7', '--rate', '0/s'], /rate/],
   [['l7', '--fault', 'delay'], /link-down, kill, stop-service/],
   [['l7', '--ttl', 'long'], /ttl/],
+  [
+    ['./blind.yaml'],
+    /^blind captures nothing at client, .*: add "client: \{ at: client \}" to its captures\n/,
+  ],
 ])('refuses %j', async (words, said) => {
+  const shipped = await readFile(join(SHIPPED, 'l7.yaml'), 'utf8');
+  const blind = shipped.replace('name: l7', 'name: blind').replace(/^ {2}client: \{ at: .*\n/m, '');
+  await writeFile(join(here.cwd, 'blind.yaml'), blind);
   const { code, stderr } = await here.run(['failover', ...words]);
   expect(stderr).toMatch(said);
   expect(code).toBe(2);
