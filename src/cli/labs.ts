@@ -7,28 +7,35 @@ import type { Cli } from './context.ts';
 import { EXIT, Failure } from './failure.ts';
 import { follow } from './progress.ts';
 
-/** The lab named, or the only one that is up. Throws Failure that lists those that are up. */
-export async function nameOfLab(cli: Cli, name: string | undefined): Promise<string> {
+/**
+ * The lab named, or the only one that is up. Throws Failure that lists those that are up.
+ * @param orElse what else the name could have been, and is not: a file
+ */
+export async function nameOfLab(cli: Cli, name: string | undefined, orElse?: string): Promise<string> {
   await checkHome(cli.host.home, cli.host.uid);
   const found = await labs(cli.host.home);
   const up = found.filter((lab) => lab.alive).map((lab) => lab.record.name);
   if (name !== undefined) {
     if (found.some((lab) => lab.record.name === name)) return name;
     const near = nearest(name, up);
+    const none =
+      orElse === undefined
+        ? `no lab ${name} is up`
+        : `there is no ${orElse} ${name}, and no lab ${name} is up`;
     throw new Failure(
-      `no lab ${name} is up${near === undefined ? '' : `; did you mean ${near}?`}\n${listed(up)}`,
+      up.length === 0
+        ? `${none}, nor any other; lblab up builds one`
+        : `${none}${near === undefined ? '' : `; did you mean ${near}?`}\nup: ${up.join(', ')}`,
       EXIT.usage,
     );
   }
   if (up.length === 1) return up[0]!;
   throw new Failure(
-    up.length === 0 ? listed(up) : `several labs are up: ${up.join(', ')}; name one`,
+    up.length === 0
+      ? 'no lab is up; lblab up l7 builds one'
+      : `several labs are up: ${up.join(', ')}; name one`,
     EXIT.usage,
   );
-}
-
-function listed(up: readonly string[]): string {
-  return up.length === 0 ? 'no lab is up; lblab up l7 builds one' : `up: ${up.join(', ')}`;
 }
 
 /** Does something with a lab that is up, and lets go of it. Throws Failure when the lab ends meanwhile. */

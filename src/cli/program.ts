@@ -1,6 +1,6 @@
 // The commands, their options and examples; which file carries each out; and what an error becomes. Files are loaded when called.
 import { setMaxListeners } from 'node:events';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, Option, type Argument } from 'commander';
 import { CONCURRENCY, FOR, labName, RATE, REQUESTS, seconds } from './arguments.ts';
 import { defineFaultCommands } from './fault-commands.ts';
 import { defineFileCommands } from './file-commands.ts';
@@ -62,6 +62,9 @@ export async function main(argv: readonly string[], version: string): Promise<nu
   return signalCode === 0 || ownSignals ? code : signalCode;
 }
 
+/** What a place says that nothing can be written to. */
+const NOT_WRITABLE = new Set(['ENOSPC', 'EACCES', 'EPERM', 'EROFS', 'EDQUOT', 'ENOTDIR', 'ENAMETOOLONG']);
+
 function explain(error: unknown, debug: boolean): number {
   const known = error as { name?: string; exitCode?: number; message: string };
   if (known.name === 'TopologyError' || known instanceof Failure || typeof known.exitCode === 'number') {
@@ -72,8 +75,8 @@ function explain(error: unknown, debug: boolean): number {
     process.stderr.write(`${known.message}\nlblab doctor says what this machine lacks\n`);
     return EXIT.missing;
   }
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOSPC' || code === 'EACCES' || code === 'EROFS' || code === 'EDQUOT') {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (code !== undefined && (NOT_WRITABLE.has(code) || syscall === 'mkdir')) {
     process.stderr.write(
       `${known.message}\nname another folder with -o, or with LBLAB_STATE_DIR for what runs\n`,
     );
@@ -92,6 +95,7 @@ export function define(program: Command, version: string, act: Register): void {
       'Load-balancer labs in Linux network namespaces that prove what they teach from their packet captures.',
     )
     .version(version, '-V, --version')
+    .configureHelp(HELP)
     .option('--json', 'one JSON document on standard output')
     .option('-v, --verbose', 'say more')
     .option('--debug', 'stack traces, and what goes on inside')
@@ -162,6 +166,18 @@ export function define(program: Command, version: string, act: Register): void {
   )
     .option('--fix', 'install the Debian packages that are missing')
     .action(act(async () => (await import('./commands/doctor.ts')).doctor));
+}
+
+/** Commander's help, with the options that all commands take below each command's own, and descriptions that 80 columns hold. */
+const HELP = {
+  showGlobalOptions: true,
+  subcommandTerm: (command: Command) =>
+    [command.name(), ...command.registeredArguments.map(humanReadable)].join(' '),
+};
+
+function humanReadable(argument: Argument): string {
+  const name = argument.name() + (argument.variadic ? '...' : '');
+  return argument.required ? `<${name}>` : `[${name}]`;
 }
 
 const EXAMPLES = `Examples:

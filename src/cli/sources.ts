@@ -46,9 +46,9 @@ export async function findRound(cli: Cli, text: string | undefined): Promise<Rou
     if (round !== undefined) return round;
     if (text === undefined || (await kindOf(resolve(cli.cwd, text))) === undefined) {
       // Says which labs are up, when none has this name.
-      await nameOfLab(cli, name);
+      await nameOfLab(cli, name, text === undefined ? undefined : 'folder or file');
       throw new Failure(
-        `no captures of ${name} in ${shown(cli, folder)}\n  lblab capture ${name}          makes them`,
+        `no captures of ${name} in ${shown(cli, folder)}; lblab capture ${name} makes them`,
         EXIT.usage,
       );
     }

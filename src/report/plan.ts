@@ -3,6 +3,7 @@ import { netnsOf } from '../plan/names.ts';
 import { commandLine, word } from '../plan/shell.ts';
 import type { Plan, Step } from '../plan/types.ts';
 import { forTerminal } from './escape.ts';
+import { nextSteps } from './table.ts';
 import type { TextOptions } from './text.ts';
 
 const shown = (text: string) =>
@@ -34,7 +35,9 @@ export function planText(plan: Plan, given: string, options: TextOptions): strin
   return (
     `${paint.bold(plan.lab)}: what would be executed, in order; node by node side by side within a stage\n` +
     stages.join('') +
-    `  lblab plan ${word(given)} --format sh > ${plan.lab}.sh          the same as a script of its own\n` +
-    `  lblab up ${word(given)}          does it\n`
+    nextSteps(
+      [`lblab plan ${word(given)} --format sh > ${plan.lab}.sh`, 'the same as a script of its own'],
+      [`lblab up ${word(given)}`, 'does it'],
+    )
   );
 }

@@ -17,6 +17,14 @@ export function table(rows: readonly (readonly string[])[], indent = ''): string
     .join('');
 }
 
+/** Commands that one may want next, each with what it is for. */
+export function nextSteps(...steps: readonly (readonly [command: string, words: string])[]): string {
+  return table(
+    steps.map(([command, words]) => [command, `  ${words}`]),
+    '  ',
+  );
+}
+
 /** So many milliseconds in words: `5 s`, `3 min`, `2 h`, `4 d`. */
 export function age(milliseconds: number): string {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));

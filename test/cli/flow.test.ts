@@ -100,7 +100,8 @@ describe('flow', () => {
     });
     expect(await here.run(['flow', 'nolab'])).toMatchObject({
       code: 2,
-      stderr: 'no lab nolab is up\nno lab is up; lblab up l7 builds one\n',
+      stderr:
+        'there is no folder or file nolab, and no lab nolab is up, nor any other; lblab up builds one\n',
     });
     expect(await here.run(['flow', '.'])).toMatchObject({
       code: 2,
@@ -139,7 +140,7 @@ describe('report', () => {
     expect(stdout).toContain('on a user-mode kernel');
     await writeFile(join(here.cwd, 'other.json'), '{}');
     expect((await here.run(['report', './other.json'])).stderr).toBe(
-      './other.json: not what lblab run --json wrote (schema lblab/run@1)\n',
+      './other.json: not what lblab run --json or lblab failover --json wrote (schema lblab/run@1, lblab/failover@1)\n',
     );
     expect((await here.run(['report', './run.yaml'])).stderr).toBe(
       './run.yaml: no such lab, folder or file\n',

@@ -15,6 +15,7 @@ import { LiveLines } from '../../report/live.ts';
 import { capturesText, requestsText } from '../../report/text.ts';
 import type { CapturePoint } from '../../topology/types.ts';
 import type { Evidence } from '../../verify/types.ts';
+import { nextSteps } from '../../report/table.ts';
 import type { Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { writeTo } from '../inside.ts';
@@ -133,9 +134,11 @@ async function toFiles(cli: Cli, lab: Lab, options: Options, traffic: boolean): 
       `${cli.paint.bold(lab.name)}\n` +
         requestsText(evidence) +
         capturesText(evidence, folder, cli) +
-        (whole ? `  lblab verify ${lab.name}          what these captures prove\n` : '') +
-        `  lblab inspect ${file}          its connections\n` +
-        `  wireshark ${file}          its packets\n`,
+        nextSteps(
+          ...(whole ? [[`lblab verify ${lab.name}`, 'what these captures prove'] as const] : []),
+          [`lblab inspect ${file}`, 'its connections'],
+          [`wireshark ${file}`, 'its packets'],
+        ),
     );
   }
   const incomplete = [...evidence.captures.values()].filter((point) => point.incomplete !== undefined);

@@ -29,6 +29,13 @@ export async function down(cli: Cli, lab: string | undefined, options: { all?: b
   if (cli.host.uid === 0) await sweepLinks();
   const gone = ended.filter((name) => name !== undefined);
   if (cli.json) cli.out(JSON.stringify({ schema: 'lblab/down@1', down: gone }) + '\n');
-  else cli.out(gone.length > 0 ? `down: ${gone.join(', ')}\n` : `${lab ?? 'no lab'} was not up\n`);
+  else
+    cli.out(
+      gone.length > 0
+        ? `down: ${gone.join(', ')}\n`
+        : lab === undefined
+          ? 'no lab is up\n'
+          : `${lab} was not up\n`,
+    );
   return EXIT.ok;
 }

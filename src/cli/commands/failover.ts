@@ -16,6 +16,7 @@ import type { Topology } from '../../topology/types.ts';
 import { checkAccounts } from '../../verify/accounts.ts';
 import { failovers, type Failover } from '../../verify/failover.ts';
 import { MissingEvidenceError } from '../../verify/observe.ts';
+import { nextSteps } from '../../report/table.ts';
 import { callerOf, type Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { chooseFor } from '../kernel.ts';
@@ -184,7 +185,7 @@ export async function failover(plain: Cli, names: string[], options: Options): P
     const columns = cli.isTerminal ? cli.columns : 100;
     cli.out(
       `${failoverTitle(rows)}\n\n${failoverTable(rows, cli.paint)}\n${failoverTimeline(rows, columns, cli.paint)}\n` +
-        `  lblab report ${shown(cli, file)}          the same as a page\n`,
+        nextSteps([`lblab report ${shown(cli, file)}`, 'the same as a page']),
     );
   }
   const said = rows.flatMap((row) => complaints(row).map((words) => `${subjectOf(row)}: ${words}`));

@@ -4,6 +4,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { makeFolder } from '../../lab/outlet.ts';
 import { word } from '../../plan/shell.ts';
 import { toName } from '../../topology/name-shapes.ts';
+import { nextSteps } from '../../report/table.ts';
 import { callerOf, type Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { shown } from '../output.ts';
@@ -94,7 +95,11 @@ export async function init(cli: Cli, name: string): Promise<number> {
   if (cli.json) cli.out(JSON.stringify({ schema: 'lblab/init@1', file }) + '\n');
   else {
     cli.out(
-      `${short} written\n  lblab validate ${path}          whether it is right, after changes\n  lblab run ${path}          builds it and shows what it proves\n`,
+      `${short} written\n` +
+        nextSteps(
+          [`lblab validate ${path}`, 'whether it is right, after changes'],
+          [`lblab run ${path}`, 'builds it and shows what it proves'],
+        ),
     );
   }
   return EXIT.ok;

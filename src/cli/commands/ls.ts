@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkHome, labFolder, stateOf } from '../../lab/folders.ts';
-import { age, table } from '../../report/table.ts';
+import { age, nextSteps, table } from '../../report/table.ts';
 import type { Cli } from '../context.ts';
 import { EXIT } from '../failure.ts';
 
@@ -31,7 +31,7 @@ export async function ls(cli: Cli): Promise<number> {
     return EXIT.ok;
   }
   if (here.length === 0) {
-    cli.out('no lab is up\n  lblab up l7          builds one\n');
+    cli.out(`no lab is up\n${nextSteps(['lblab up l7', 'builds one'])}`);
     return EXIT.ok;
   }
   const rows = here.map((lab) => {
@@ -57,7 +57,7 @@ export async function ls(cli: Cli): Promise<number> {
   const up = here.find((lab) => lab.state === 'up')?.name;
   cli.out(
     table([['LAB', 'STATE', 'FOR', 'KERNEL', 'NODES', 'TITLE'], ...rows]) +
-      (up === undefined ? '' : `  lblab status ${up}          what is in it\n`),
+      (up === undefined ? '' : nextSteps([`lblab status ${up}`, 'what is in it'])),
   );
   return EXIT.ok;
 }

@@ -1,7 +1,7 @@
 // `lblab ping`: every node to every node that it should reach, as a matrix.
 import { pingAll, type Answer } from '../../lab/ping.ts';
 import { forTerminal } from '../../report/escape.ts';
-import { table } from '../../report/table.ts';
+import { nextSteps, table } from '../../report/table.ts';
 import type { Cli } from '../context.ts';
 import { EXIT } from '../failure.ts';
 import { withLab } from '../labs.ts';
@@ -43,8 +43,11 @@ export async function ping(cli: Cli, name: string | undefined): Promise<number> 
           `${answers.length - lost.length} of ${answers.length} answered` +
           (answers.length < nodes.length * (nodes.length - 1) ? '; - is where there is no route\n' : '\n') +
           (lost.length === 0
-            ? `  lblab request ${lab.name}          requests, and who answered\n`
-            : `  lblab exec -l ${lab.name} ${lost[0]!.from} -- ip route get ${lost[0]!.address}          where its packets go\n`),
+            ? nextSteps([`lblab request ${lab.name}`, 'requests, and who answered'])
+            : nextSteps([
+                `lblab exec -l ${lab.name} ${lost[0]!.from} -- ip route get ${lost[0]!.address}`,
+                'where its packets go',
+              ])),
       );
     }
     return lost.length === 0 ? EXIT.ok : EXIT.failed;

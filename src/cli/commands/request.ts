@@ -2,7 +2,7 @@
 import { sendRequests } from '../../lab/traffic.ts';
 import { interruption, type Lab } from '../../lab/lab.ts';
 import { forTerminal } from '../../report/escape.ts';
-import { table } from '../../report/table.ts';
+import { nextSteps, table } from '../../report/table.ts';
 import type { RequestRecord } from '../../verify/types.ts';
 import type { Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
@@ -50,8 +50,8 @@ function text(cli: Cli, lab: Lab, requests: readonly RequestRecord[]): string {
       ? '\n'
       : `; median ${milliseconds(times[Math.floor(times.length / 2)]!)}, slowest ${milliseconds(times.at(-1)!)}\n`) +
     (bad === 0
-      ? `  lblab capture ${lab.name}          the same, with a pcap of every capture point\n`
-      : `  lblab status ${lab.name}          whether every service is alive\n`)
+      ? nextSteps([`lblab capture ${lab.name}`, 'the same, with a pcap of every capture point'])
+      : nextSteps([`lblab status ${lab.name}`, 'whether every service is alive']))
   );
 }
 

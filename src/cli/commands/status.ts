@@ -9,7 +9,7 @@ import { netnsOf } from '../../plan/names.ts';
 import { word, words } from '../../plan/shell.ts';
 import type { ServiceStep } from '../../plan/types.ts';
 import { forTerminal } from '../../report/escape.ts';
-import { age, table } from '../../report/table.ts';
+import { age, nextSteps, table } from '../../report/table.ts';
 import type { ServiceStatus } from '../../sandbox/protocol.ts';
 import type { Node } from '../../topology/types.ts';
 import type { Cli } from '../context.ts';
@@ -145,7 +145,7 @@ function text(cli: Cli, { lab, record, services, capturing, table: shown }: Foun
     ),
     ...dead.map(
       (service) =>
-        `  ${paint.red(service.name)} ended ${endOf(service)}, ` +
+        `  ${paint.red(service.name)} has ended: ${endOf(service)}, ` +
         `${lastWords(service).length === 0 ? 'without a word' : 'with these words'}; its log is ${logs(service)}\n` +
         lastWords(service)
           .map((line) => `    | ${forTerminal(line)}\n`)
@@ -171,8 +171,14 @@ function text(cli: Cli, { lab, record, services, capturing, table: shown }: Foun
             .map((line) => `  ${forTerminal(line)}\n`),
         ]),
     dead.length === 0
-      ? `  lblab request ${lab.name}          requests, and who answered\n`
-      : `  lblab up ${word(typedFor(record.topologyFile))} --name ${lab.name} --recreate          builds it anew\n`,
+      ? nextSteps([`lblab request ${lab.name}`, 'requests, and who answered'])
+      : nextSteps(
+          [`lblab fault ${lab.name} ${nodeOfService(dead[0]!)} start-service`, 'starts it again'],
+          [
+            `lblab up ${word(typedFor(record.topologyFile))}${lab.name === lab.topology.name ? '' : ` --name ${lab.name}`} --recreate`,
+            'builds the lab anew',
+          ],
+        ),
   ].join('');
 }
 

@@ -1,5 +1,5 @@
 // `lblab topologies`: what ships.
-import { table } from '../../report/table.ts';
+import { nextSteps, table } from '../../report/table.ts';
 import type { Cli } from '../context.ts';
 import { EXIT } from '../failure.ts';
 import { loadTopology, shippedNames } from '../topologies.ts';
@@ -18,7 +18,7 @@ export async function topologies(cli: Cli): Promise<number> {
   } else {
     cli.out(
       table([['NAME', 'METHOD', 'TITLE'], ...found.map((one) => [one.name, one.method ?? '-', one.title])]) +
-        '  lblab up l7          builds one\n  lblab init           writes one of your own to start from\n',
+        nextSteps(['lblab up l7', 'builds one'], ['lblab init', 'writes one of your own to start from']),
     );
   }
   return EXIT.ok;

@@ -4,6 +4,7 @@ import { checkHome, labFolder, stateOf, type LabRecord } from '../../lab/folders
 import { down, up as bringUp, UP, stagesOf } from '../../lab/lab.ts';
 import { buildPlan } from '../../plan/build.ts';
 import type { Topology } from '../../topology/types.ts';
+import { nextSteps } from '../../report/table.ts';
 import type { Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { chooseFor } from '../kernel.ts';
@@ -44,13 +45,13 @@ function named(topology: Topology): unknown {
   };
 }
 
-function nextSteps(name: string, topology: Topology): string {
+function whatNow(name: string, topology: Topology): string {
   const node = topology.balancer?.node ?? topology.nodes[0]!.name;
-  return (
-    `  lblab request ${name}          requests, and who answered\n` +
-    `  lblab capture ${name}          requests, and a pcap of every capture point\n` +
-    `  lblab shell -l ${name} ${node}        a shell in ${node}\n` +
-    `  lblab down ${name}             its end\n`
+  return nextSteps(
+    [`lblab request ${name}`, 'requests, and who answered'],
+    [`lblab capture ${name}`, 'requests, and a pcap of every capture point'],
+    [`lblab shell -l ${name} ${node}`, `a shell in ${node}`],
+    [`lblab down ${name}`, 'its end'],
   );
 }
 
@@ -58,7 +59,7 @@ function alreadyUp(cli: Cli, record: LabRecord, topology: Topology): number {
   const changed = differences(named(record.topology), named(topology));
   if (changed.length === 0) {
     if (cli.json) cli.out(JSON.stringify(document(record, 'was up')) + '\n');
-    else cli.out(`${record.name} is up already\n${nextSteps(record.name, topology)}`);
+    else cli.out(`${record.name} is up already\n${whatNow(record.name, topology)}`);
     return EXIT.ok;
   }
   const shown = changed.slice(0, 20).map((path) => `  ${path}\n`);
@@ -108,7 +109,7 @@ export async function up(cli: Cli, name: string, options: Options): Promise<numb
   if (cli.json) progress.cli.out(JSON.stringify(document(record, 'built')) + '\n');
   else
     progress.cli.out(
-      `${lab} is up, in ${((performance.now() - began) / 1000).toFixed(2)} s\n${nextSteps(lab, topology)}`,
+      `${lab} is up, in ${((performance.now() - began) / 1000).toFixed(2)} s\n${whatNow(lab, topology)}`,
     );
   return EXIT.ok;
 }

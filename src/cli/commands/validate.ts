@@ -1,5 +1,6 @@
 // `lblab validate`: whether topology files are right, and all that is wrong in those that are not.
 import { TopologyError, type Issue } from '../../topology/index.ts';
+import { nextSteps } from '../../report/table.ts';
 import type { Cli } from '../context.ts';
 import { EXIT } from '../failure.ts';
 import { loadTopology } from '../topologies.ts';
@@ -31,7 +32,7 @@ export async function validate(cli: Cli, files: string[]): Promise<number> {
       cli.out(result.ok ? `${result.file}: ok\n` : `${new TopologyError(result.issues).message}\n`);
     }
     if (ok && files.length === 1)
-      cli.out(`  lblab run ${files[0]}          builds it and shows what it proves\n`);
+      cli.out(nextSteps([`lblab run ${files[0]}`, 'builds it and shows what it proves']));
   }
   return ok ? EXIT.ok : EXIT.usage;
 }

@@ -9,6 +9,7 @@ import { formatIp, parseIp } from '../../topology/address.ts';
 import { readdress } from '../../topology/readdress.ts';
 import type { Topology } from '../../topology/types.ts';
 import { judgeRound, summary } from '../../verify/index.ts';
+import { nextSteps } from '../../report/table.ts';
 import type { Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { nameOfLab } from '../labs.ts';
@@ -87,7 +88,7 @@ async function source(cli: Cli, lab: string | undefined, options: Options): Prom
   const up = (await readRecord(labFolder(cli.host.home, name))) !== undefined;
   if (lab !== undefined && !up) await nameOfLab(cli, lab);
   throw new Failure(
-    `no captures of ${name} in ${shown(cli, folder)}\n  lblab capture ${name}          makes them`,
+    `no captures of ${name} in ${shown(cli, folder)}; lblab capture ${name} makes them`,
     EXIT.usage,
   );
 }
@@ -120,7 +121,15 @@ export async function verify(cli: Cli, lab: string | undefined, options: Options
     notJudged: checks.filter((check) => !check.judged).map((check) => check.id),
   }));
   if (!cli.json && options.report === undefined) {
-    cli.out(`  lblab flow ${word(shown(cli, folder))}          a connection's packets, machine by machine\n`);
+    const where = word(shown(cli, folder));
+    // Captures from elsewhere have no topology beside them, by which flow would take their folder.
+    const known = (await savedTopology(folder)) !== undefined;
+    cli.out(
+      nextSteps([
+        `lblab flow ${known ? where : `${where}/*.pcap`}`,
+        "a connection's packets, machine by machine",
+      ]),
+    );
   }
   if (status === 'fail') return EXIT.failed;
   return status === 'unknown' ? EXIT.undecided : EXIT.ok;
