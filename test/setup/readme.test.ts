@@ -79,3 +79,15 @@ it('has a topology that is right', () => {
   const topology = parseTopology(Buffer.from(example), 'README.md', noFiles);
   expect(topology.nodes.map((node) => node.name)).toEqual(['client', 'lb', 'be1', 'be2']);
 });
+
+it('has an example of every expectation, which the topology takes', async () => {
+  const [, example, expectations] = readme.split('```yaml\n').map((text) => text.split('```')[0]!);
+  const text = example!.slice(0, example!.indexOf('expect:')) + expectations;
+  const { expect: expected } = parseTopology(Buffer.from(text), 'README.md', noFiles);
+  const schema = JSON.parse(readFileSync(join(SHIPPED, 'schema.json'), 'utf8')) as {
+    properties: { expect: { items: { properties: object } } };
+  };
+  const beside = ['name', 'level', 'not', 'within'];
+  const kinds = Object.keys(schema.properties.expect.items.properties).filter((key) => !beside.includes(key));
+  expect([...new Set(expected!.map(({ kind }) => kind))].sort()).toEqual(kinds.sort());
+});
