@@ -29,7 +29,8 @@ export async function main(argv: readonly string[], version: string): Promise<nu
   // Whoever read our output has gone (`lblab ls | head -1`): nothing more to say.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(EXIT.ok);
-    throw error;
+    process.stderr.write(`standard output cannot be written to: ${error.message}\n`);
+    process.exit(EXIT.missing);
   });
 
   let code = 0;

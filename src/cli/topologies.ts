@@ -67,10 +67,11 @@ export async function loadTopology(cli: Cli, text: string): Promise<Loaded> {
         EXIT.usage,
       );
     }
-    throw new Failure(
-      `${text}: ${error.code === 'ENOENT' ? 'no such file; lblab init writes one to start from' : error.message}`,
-      EXIT.usage,
-    );
+    const known: Record<string, string> = {
+      ENOENT: 'no such file; lblab init writes one to start from',
+      EISDIR: 'it is a folder; name a file in it',
+    };
+    throw new Failure(`${text}: ${known[error.code ?? ''] ?? error.message}`, EXIT.usage);
   });
   const shown = shipped ? `${text}.yaml` : text;
   return {

@@ -93,7 +93,15 @@ export class CaptureParser {
   /** The file has ended, with `bytes` from `start` to `end` left over. */
   finish(bytes: Uint8Array, start: number, end: number): void {
     if (this.stopped) return;
-    if (this.format === undefined) throw new NotACaptureError(describe(bytes.subarray(start, end)));
+    if (this.format === undefined) {
+      const length = end - start;
+      // Four bytes that are no magic number were refused when they came.
+      throw new NotACaptureError(
+        length < 4
+          ? describe(bytes.subarray(start, end))
+          : `it ends after ${length} bytes, within the header that it begins with`,
+      );
+    }
     const left = end - start;
     if (left > 0 || this.#skip > 0)
       this.#stop(

@@ -119,6 +119,11 @@ describe('init', () => {
       stderr: 'labs/My first.yaml is there already; it is left as it is: name another file\n',
     });
     expect(await readFile(join(here.cwd, 'labs/My first.yaml'), 'utf8')).toBe('# mine\n');
+    // No folder for files, even for root.
+    expect(await run('init', '/proc/mine.yaml')).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^\/proc\/mine\.yaml cannot be written: /) as string,
+    });
   });
 
   it('writes a topology that runs and proves its claims', async () => {
@@ -190,6 +195,16 @@ describe('completion', () => {
       './completion.bash',
       '',
     ]);
+  });
+});
+
+it('says so when standard output is full', async () => {
+  const full = promisify(execFile)('sh', ['-c', '"$0" "$@" > /dev/full', ...here.argv(['topologies'])], {
+    env: here.env,
+  });
+  await expect(full).rejects.toMatchObject({
+    code: 3,
+    stderr: 'standard output cannot be written to: ENOSPC: no space left on device, write\n',
   });
 });
 

@@ -322,7 +322,8 @@ describe('a lab with trouble', () => {
     );
     expect(code).toBe(1);
     expect(stdout).toMatch(/be1\.apache +has ended \(exit code 0\)/);
-    expect(stdout).toContain('lblab up l7 --name l7 --recreate');
+    expect(stdout).toMatch(/^ {2}lblab fault l7 be1 start-service +starts it again$/m);
+    expect(stdout).toMatch(/^ {2}lblab up l7 --recreate +builds the lab anew$/m);
     const request = await run(['request', '-n', '2']);
     expect(request.code).toBe(1);
     expect(request.stdout).toMatch(/^1 +502 +- +\d+ +.* ms +status 502$/m);

@@ -47,7 +47,7 @@ nodes:
     #   - { name: echo, command: python3 -m http.server 8080, port: 8080 }
 
 balancer:
-  # nginx, nginx-stream, ipvs-nat, ipvs-fullnat, ipvs-dsr, ipvs-tun, nft-nat, nft-dsr
+  # nginx, nginx-stream, haproxy, haproxy-tcp, ipvs-nat, ipvs-fullnat, ipvs-dsr, ipvs-tun, nft-nat, nft-dsr
   method: nginx
   port: 80
   scheduler: rr
@@ -66,6 +66,12 @@ captures:
 traffic:
   clients: client
   requests: 10
+
+# What must hold beside the method's own claims; lblab schema has them all.
+expect:
+  - status: 200
+  - connections: { at: eth1, count: 10 }
+  - header: { at: eth1, of: request, name: X-Forwarded-For, is: { address: client } }
 `;
 }
 
@@ -88,7 +94,7 @@ export async function init(cli: Cli, name: string): Promise<number> {
         EXIT.usage,
       );
     }
-    throw error;
+    throw new Failure(`${name} cannot be written: ${(error as Error).message}`, EXIT.usage);
   }
   const short = shown(cli, file);
   const path = word(short.includes('/') ? short : `./${short}`);

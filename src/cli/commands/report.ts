@@ -114,7 +114,12 @@ export async function report(cli: Cli, words: string[], { output }: Options): Pr
   try {
     await writeNamed(path, page, callerOf(cli));
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message =
+      (error as NodeJS.ErrnoException).code === 'EISDIR'
+        ? 'it is a folder'
+        : error instanceof Error
+          ? error.message
+          : String(error);
     throw new Failure(`no report can be written to ${forTerminal(output)}: ${message}`, EXIT.usage);
   }
   const bytes = Buffer.byteLength(page);
