@@ -92,6 +92,26 @@ describe('every claim', () => {
     expect(TWINS.filter(([, holds, fails]) => holds.length === 0 || fails.length === 0)).toEqual([]);
   });
 
+  test('says what it saw, and where (vitest -u writes verdicts.txt)', async () => {
+    const texts = await Promise.all(
+      TWINS.flatMap(([id, holds, fails]) =>
+        [...holds, ...fails].map(async (lab) => {
+          const { status: is, expected, observed, evidence, note } = verdict(id, await recorded(lab));
+          const cited = evidence.map(({ capture, packets }) => `${capture} ${packets.join(',')}`);
+          return [
+            `${id} on ${lab}: ${is}`,
+            `  expected ${expected}`,
+            `  observed ${observed}`,
+            ...(cited.length === 0 ? [] : [`  packets  ${cited.join('; ')}`]),
+            ...(note === undefined ? [] : [`  note     ${note}`]),
+            '',
+          ].join('\n');
+        }),
+      ),
+    );
+    await expect(texts.join('')).toMatchFileSnapshot('verdicts.txt');
+  });
+
   test('can be judged on every lab', async () => {
     const labs = readdirSync(RECORDED).sort();
     const letter = { pass: '+', fail: '-', unknown: '?' };
