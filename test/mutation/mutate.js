@@ -20,7 +20,7 @@ function testsOf(folder, files) {
   return readdirSync(join(ROOT, 'test', folder), { recursive: true })
     .filter((name) => name.endsWith('.test.ts') && !LEFT_OUT.includes(basename(name, '.test.ts')))
     .sort((a, b) => rank(basename(a, '.test.ts')) - rank(basename(b, '.test.ts')))
-    .map((name) => `./test/${folder}/${name}`);
+    .map((name) => `./test/${folder}/${String(name)}`);
 }
 /** Of src/pcap what everything else is made from; file formats and rarer protocols are left to the fuzzers and to tshark. */
 const HEART = [
