@@ -114,7 +114,13 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   const info = child.stdio[4] as unknown as Socket;
   const pid = bare ? child.pid! : firstPid(info);
   if (bare) info.destroy();
-  if (child.pid !== undefined) await options.onSpawn?.(child.pid);
+  try {
+    if (child.pid !== undefined) await options.onSpawn?.(child.pid);
+  } catch (error) {
+    client.release();
+    await endOf(child, ended);
+    throw error;
+  }
   const limit = new AbortController();
   const late = new Promise<string>((resolve) => {
     const timer = setTimeout(

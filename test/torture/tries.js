@@ -193,7 +193,10 @@ async function clockJump(lane, kernel, random) {
   ]) {
     const end = await lane.run(args, { preload });
     if (end.hung) problems.push(`${args[0]} hung`);
-    if (end.code !== 0) problems.push(`${args[0]}: ${said(end)}`);
+    // A lookup of a client's own may time out when the clock jumps (resolv.conf(5), by the time of day): that is told, with exit code 1.
+    const isTold =
+      end.code === 1 && topology === 'dnsrr' && / of \d+ answered|requests, \d+ answered/.test(end.output);
+    if (end.code !== 0 && !isTold) problems.push(`${args[0]}: ${said(end)}`);
   }
   going.on = false;
   await jumping;
