@@ -10,6 +10,7 @@ import { definePictures } from './picture-commands.ts';
 import { makeCli, type Cli, type GlobalOptions } from './context.ts';
 import type { Define, Register } from './defining.ts';
 import { REPORT } from './reports.ts';
+import { forTerminal } from '../report/escape.ts';
 import { EXIT, Failure } from './failure.ts';
 
 /** Runs the tool. Resolves with the exit code; everything that is said has been said. */
@@ -66,14 +67,19 @@ export async function main(argv: readonly string[], version: string): Promise<nu
 /** What a place says that nothing can be written to. */
 const NOT_WRITABLE = new Set(['ENOSPC', 'EACCES', 'EPERM', 'EROFS', 'EDQUOT', 'ENOTDIR', 'ENAMETOOLONG']);
 
+/** Programs' own words are in many errors: what could steer a terminal is shown, not obeyed. */
+function say(text: string): void {
+  process.stderr.write(`${text.split('\n').map(forTerminal).join('\n')}\n`);
+}
+
 function explain(error: unknown, debug: boolean): number {
   const known = error as { name?: string; exitCode?: number; message: string };
   if (known.name === 'TopologyError' || known instanceof Failure || typeof known.exitCode === 'number') {
-    process.stderr.write(`${debug && error instanceof Error ? error.stack : known.message}\n`);
+    say(debug && error instanceof Error ? error.stack! : known.message);
     return known.exitCode ?? EXIT.usage;
   }
   if (known.name === 'SandboxError') {
-    process.stderr.write(`${known.message}\nlblab doctor says what this machine lacks\n`);
+    say(`${known.message}\nlblab doctor says what this machine lacks`);
     return EXIT.missing;
   }
   const { code, syscall } = error as NodeJS.ErrnoException;

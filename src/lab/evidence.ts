@@ -62,7 +62,9 @@ async function curlRecords(dir: string, client: string): Promise<CurlRecord[]> {
       try {
         return JSON.parse(line) as CurlRecord;
       } catch {
-        throw new LabError(`${path}:${index + 1}: no JSON; without that file the captures are judged alone`);
+        throw new LabError(
+          `${path}:${index + 1}: no JSON, which curl writes from 7.70 on (lblab doctor tells its version); without that file the captures are judged alone`,
+        );
       }
     });
 }

@@ -83,6 +83,10 @@ function hintFor(step: Step, ended: Ended | undefined): string {
   if (/Operation not permitted/.test(words)) {
     return 'the sandbox may not do that on this kernel: lblab doctor says what is there';
   }
+  if (ended !== undefined && ended.stderr.trim() === '') {
+    const starters = step.node === undefined ? '' : ', or nsenter or setpriv, which start it,';
+    return `it said nothing: ${program}${starters} may be broken: lblab doctor tries each program`;
+  }
   return '';
 }
 
@@ -109,7 +113,9 @@ async function perform(context: Context, step: CommandStep | ServiceStep): Promi
       );
     } catch (error) {
       if (!(error instanceof SandboxError) || error.ended === undefined) throw error;
-      throw new StepError(step, context.lab, error.message, error.ended, hintFor(step, error.ended));
+      const how =
+        error.ended.code === null && error.ended.signal === null ? '' : ` (${describe(error.ended)})`;
+      throw new StepError(step, context.lab, error.message + how, error.ended, hintFor(step, error.ended));
     }
     return;
   }

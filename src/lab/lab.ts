@@ -83,6 +83,9 @@ export function stagesOf(plan: Plan, names: readonly Stage['name'][]): Stage[] {
   return plan.stages.filter((stage) => names.includes(stage.name));
 }
 
+/** Bytes of a Unix socket's name (unix(7), sun_path less its terminating zero). */
+const SOCKET_NAME = 107;
+
 /** Builds a lab and starts its services in `dir`. Throws StepError or SandboxError, with nothing left behind but the folder. */
 async function build(options: UpOptions, folder: string): Promise<Lab> {
   const { host, topology, name } = options;
@@ -90,6 +93,12 @@ async function build(options: UpOptions, folder: string): Promise<Lab> {
   const uuid = host.randomId();
   const dir = insideOf(folder);
   const files = sandboxFiles(dir);
+  // Node would cut a longer one, and meet another lab there.
+  if (Buffer.byteLength(files.socket) > SOCKET_NAME)
+    throw new LabError(
+      `${files.socket} is too long for a socket's name; name a shorter folder with LBLAB_STATE_DIR`,
+      3,
+    );
   const resolver = resolvConf(topology);
   await Promise.all([
     writeFile(files.hosts, hostsFile(topology)),

@@ -100,6 +100,8 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   const child = spawn(argv[0]!, argv.slice(1), {
     stdio: ['ignore', log, log, 'pipe', 'pipe'],
     cwd: options.dir,
+    // Ours may lack the folders that bwrap is in.
+    env: { ...process.env, PATH: options.path },
     // The sandbox may outlive this process (`up`); until then its control socket's end is what ends it.
     detached: true,
   });
