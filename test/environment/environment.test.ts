@@ -213,7 +213,7 @@ describe('a machine', () => {
   ])('with %s runs labs', async (_, env) => {
     const here = await aPlace(onTestFinished, 'self');
     const { code, stdout, stderr } = await here.run(['run', 'l7', '-n', '2'], {
-      env: env as Record<string, string>,
+      env,
     });
     expect({ code, stderr, stdout }).toMatchObject({ code: 0 });
   });
