@@ -69,6 +69,8 @@ export interface Points {
   readonly name?: string;
   readonly topology?: Topology;
   readonly points: readonly Point[];
+  /** Files were named one by one: others may lie beside them. */
+  readonly areChosen?: true;
 }
 
 /**
@@ -93,6 +95,7 @@ async function readFiles(cli: Cli, paths: readonly string[]): Promise<Points> {
   return {
     name: topology.name,
     topology,
+    areChosen: true,
     points: points.map((point, index) => ({
       name: named[index]!.name,
       node: named[index]!.node,

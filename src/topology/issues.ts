@@ -63,6 +63,6 @@ export function show(value: unknown): string {
 /** `, did you mean` as a hint, when there is a near word; else the choices, when they are few. */
 export function suggest(near: string | undefined, choices: readonly string[] = []): string | undefined {
   if (near !== undefined) return `did you mean ${near}?`;
-  if (choices.length === 0 || choices.length > 16) return undefined;
+  if (choices.length === 0 || choices.length > 24) return undefined;
   return choices.length === 1 ? `there is ${choices.join('')}` : `there are ${choices.join(', ')}`;
 }

@@ -37,7 +37,7 @@ describe('flow', () => {
     const folder = await here.run(['flow', './captures/dsr']);
     const files = await here.run(['flow', 'captures/dsr/lb.pcap', 'captures/dsr/client.pcap']);
     expect(folder.stdout).toContain('┌────────────── lb ───────────────┐');
-    expect(files.stdout).toMatch(/not there: backend\.pcap, backend2\.pcap\n.* lb /);
+    expect(files.stdout).toMatch(/not looked at: backend\.pcap, backend2\.pcap\n.* lb /);
     await cp(join(RECORDED, 'dsr/lb.pcap'), join(here.cwd, 'alone.pcap'));
     const alone = await here.run(['flow', 'alone.pcap']);
     expect(alone.stdout).not.toContain(' lb ');

@@ -111,7 +111,9 @@ export async function flow(cli: Cli, words: string[], options: Options): Promise
       : '';
   cli.out(
     titleText(ladder, shown) +
-      (missing.length === 0 ? '' : `not there: ${missing.map((name) => `${name}.pcap`).join(', ')}\n`) +
+      (missing.length === 0
+        ? ''
+        : `${found.areChosen === true ? 'not looked at' : 'not there'}: ${missing.map((name) => `${name}.pcap`).join(', ')}\n`) +
       ladderText(ladder, shown) +
       (cli.isTerminal ? more : ''),
   );
