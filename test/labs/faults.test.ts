@@ -228,7 +228,7 @@ describe('a guest', () => {
       const run = (await readdir(here.state)).find((name) => name.startsWith('run-'));
       return run === undefined
         ? 0
-        : (await readFile(join(here.state, run, 'eth0.pcap')).catch(() => '')).length;
+        : (await readFile(join(here.state, run, 'lab/eth0.pcap')).catch(() => '')).length;
     };
     await until(size, (bytes) => bytes > 20_000, 30);
     process.kill(await guestKernel(), 'SIGKILL');
