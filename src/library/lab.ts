@@ -108,18 +108,20 @@ export class Lab implements AsyncDisposable {
     const cli = makeCli({ json: true, timeout, kernel }, signal);
     const { topology: read, file } = await find(cli, topology);
     const choice = await chooseFor(cli, read);
-    const lab = await temporaryLab({
-      host: cli.host,
-      topology: read,
-      topologyFile: file,
-      name: read.name,
-      kernel: choice.kernel,
-      cpu: options.cpu,
-      visible: [dirname(file)],
-      timeout: cli.timeout,
-      signal: AbortSignal.any([signal]),
-      onStep: options.onStep,
-    });
+    const lab = await within(signal, async (own) =>
+      temporaryLab({
+        host: cli.host,
+        topology: read,
+        topologyFile: file,
+        name: read.name,
+        kernel: choice.kernel,
+        cpu: options.cpu,
+        visible: [dirname(file)],
+        timeout: cli.timeout,
+        signal: own,
+        onStep: options.onStep,
+      }),
+    );
     return new Lab(lab, cli);
   }
 
@@ -142,17 +144,18 @@ export class Lab implements AsyncDisposable {
     const { traffic = during === undefined } = options;
     if (!traffic && during === undefined && seconds === undefined)
       throw new RangeError('a capture without traffic needs seconds: how long it lasts');
-    const { evidence, broken } = await runRound(lab, {
-      requests,
-      concurrency,
-      points: pointsAt(lab.topology, at ?? []),
-      traffic,
-      during,
-      seconds,
-      filter,
-      // One of its own: what listens to it goes with the call.
-      signal: AbortSignal.any([this.#cli.signal]),
-    });
+    const { evidence, broken } = await within(this.#cli.signal, async (own) =>
+      runRound(lab, {
+        requests,
+        concurrency,
+        points: pointsAt(lab.topology, at ?? []),
+        traffic,
+        during,
+        seconds,
+        filter,
+        signal: own,
+      }),
+    );
     const made = captured(evidence, {
       broken,
       save: async (folder) => {
@@ -199,6 +202,19 @@ export class Lab implements AsyncDisposable {
   #up(): RunningLab {
     if (this.#isDown) throw new LabError(`${this.name} is down`);
     return this.#lab;
+  }
+}
+
+/** Works with a signal that lasts as long as the work. What listens to one of AbortSignal.any's would keep it for ever (Node 20). */
+async function within<T>(signal: AbortSignal, work: (own: AbortSignal) => Promise<T>): Promise<T> {
+  const own = new AbortController();
+  const pass = () => own.abort(signal.reason);
+  if (signal.aborted) pass();
+  signal.addEventListener('abort', pass);
+  try {
+    return await work(own.signal);
+  } finally {
+    signal.removeEventListener('abort', pass);
   }
 }
 

@@ -1,6 +1,6 @@
 // A lab that goes up and down many times: what grows with it. By the command line, where each command is a process of its own; and by the
 // library, where one process makes and ends them all.
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { Lane } from './lane.js';
 import { BASE, cgroups, files, mounts, namespaces, processes, slabs } from './world.js';
 
@@ -24,7 +24,7 @@ function measure(lane) {
   };
 }
 
-export async function growth(times, isRoot, write) {
+export async function growth(times, isRoot) {
   const lane = new Lane(0, isRoot ? 'root' : 'plain');
   Object.assign(process.env, lane.environment);
   const { Lab } = await import(`${BASE}/lblab/dist/index.js`);
@@ -66,7 +66,6 @@ export async function growth(times, isRoot, write) {
   ].join('\n');
   console.log(text);
   for (const problem of problems) console.error(problem);
-  if (write !== undefined) writeFileSync(write, text);
   const [first, last] = [samples[0].seen, samples.at(-1).seen];
   const grown = Object.keys(first).filter((what) => !/memory|machine/.test(what) && last[what] > first[what]);
   for (const what of grown) console.error(`${what} grew from ${first[what]} to ${last[what]}`);

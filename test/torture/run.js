@@ -8,7 +8,6 @@
 //   --only WHAT    tries whose name has this in it: "kill", "stopped", "uml", "plain", "full disk", ...
 //   --ups N        no blows: one lab goes up and down so often, and what grows is measured
 //   --write FILE   the table, as a file
-import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { growth } from './growth.js';
 import { Lane } from './lane.js';
@@ -39,7 +38,7 @@ function randomFrom(seed) {
   };
 }
 
-const { isRoot } = enterWorld();
+const { isRoot } = enterWorld(values.write);
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
 const random = randomFrom(seed);
 
@@ -100,11 +99,10 @@ async function torture() {
   const after = state();
   const text = table({ seed, labs: values.labs, results, before, after });
   console.log(text);
-  if (values.write !== undefined) writeFileSync(values.write, text);
   for (const file of after.files) if (!before.files.includes(file)) console.error(`left: ${file}`);
   const clean = JSON.stringify(before) === JSON.stringify(after);
   process.exitCode = clean && results.every(({ problems }) => problems.length === 0) ? 0 : 1;
 }
 
 if (values.ups === undefined) await torture();
-else process.exitCode = await growth(Number(values.ups), isRoot, values.write);
+else process.exitCode = await growth(Number(values.ups), isRoot);

@@ -1,7 +1,16 @@
 // The world that torture happens in: a pid, mount and network namespace of its own, with a private /tmp, /run and /dev/shm and a copy of
 // lblab that any user can read. Every process in it but the harness is lblab's doing, and so is every file: what is left is seen whole.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -13,8 +22,8 @@ export const LBLAB = join(BASE, 'lblab/bin/lblab.js');
 /** A uid that nobody has. */
 export const PLAIN = 54321;
 
-/** Runs this program again, in a world of its own, and ends with its exit code. Returns in that world only. */
-export function enterWorld() {
+/** Runs this program again, in a world of its own, and ends with its exit code. Returns in that world only. `write` gets what it prints. */
+export function enterWorld(write) {
   const isRoot = process.getuid() === 0;
   if (process.env[INSIDE] === undefined) {
     const user = isRoot
@@ -31,7 +40,7 @@ export function enterWorld() {
       // A shell as PID 1 takes in what is orphaned, as a machine's init does.
       '"$@"; exit $?',
     ];
-    const { status } = spawnSync(
+    const { status, stdout } = spawnSync(
       'unshare',
       [
         ...user,
@@ -44,8 +53,11 @@ export function enterWorld() {
           ...process.argv.slice(2),
         ],
       ],
-      { stdio: 'inherit', env: { ...process.env, [INSIDE]: '1' } },
+      { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, [INSIDE]: '1' } },
     );
+    process.stdout.write(stdout);
+    // A file of the world outside.
+    if (write !== undefined) writeFileSync(write, stdout);
     process.exit(status ?? 70);
   }
   delete process.env[INSIDE];
