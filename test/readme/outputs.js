@@ -18,7 +18,7 @@ function run(command, folder) {
     cwd: folder,
     encoding: 'utf8',
     env: { ...process.env, LBLAB_STATE_DIR: join(folder, 'state'), NO_COLOR: '1', COLUMNS: '100', CI: '' },
-    timeout: 120_000,
+    timeout: 600_000,
   });
   if (status !== 0) throw new Error(`${command}: exit code ${status}\n${stderr}${stdout}`);
   return stdout;
