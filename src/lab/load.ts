@@ -30,6 +30,8 @@ export interface RunLoadOptions extends LoadOptions {
   readonly limit: number;
   readonly captures: boolean;
   readonly signal?: AbortSignal;
+  /** Reads and saves the captures' files: the next capture writes them anew, and does not begin before. */
+  readonly keep: (captures: readonly LoadCapture[]) => Promise<void>;
 }
 
 /** Seconds that a server gets to write the last lines of its log. */
@@ -144,7 +146,9 @@ export async function runLoad(lab: Lab, options: RunLoadOptions): Promise<LoadRo
           await setTimeout(20);
           logs = await readLogs(dir, topology, offsets);
         }
-        return { captures: await readCapturesWords(dir, topology), logs };
+        const captures = await readCapturesWords(dir, topology);
+        await options.keep(captures);
+        return { captures, logs };
       },
     );
     return { clients, ...found, timings, ...(broken && { broken: broken.words }) };

@@ -30,6 +30,8 @@ export interface RoundOptions extends Partial<TrafficOptions> {
   readonly meanwhile?: (meanwhile: Meanwhile) => Promise<void>;
   /** Packets come by the ten thousand: the captures keep their headers alone. */
   readonly isMany?: boolean;
+  /** Saves the evidence's files: the next capture writes them anew, and does not begin before. */
+  readonly keep?: (evidence: Evidence) => Promise<void>;
   /** Called when all captures are on, their files empty. */
   readonly onCapturing?: () => void;
   /**
@@ -196,11 +198,11 @@ export interface InRound<Found> {
   readonly broken?: { readonly short: string; readonly words: string };
 }
 
-/** Runs a round and reads what it left. The lab stays as it was, with nothing capturing. */
+/** Runs a round and reads what it left, before another may begin. The lab stays as it was, with nothing capturing. */
 export async function inRound<Found>(
   lab: Lab,
   options: RoundOptions,
-  read: (dir: string, topology: Topology, offsets: Offsets) => Promise<Found>,
+  read: (dir: string, topology: Topology, offsets: Offsets, why?: string) => Promise<Found>,
 ): Promise<InRound<Found>> {
   const timings: Record<string, number> = {};
   const timed: Timed = async (name, work) => {
@@ -217,24 +219,32 @@ export async function inRound<Found>(
   const letGo = await hold(lab, 'capture');
   try {
     await perform(lab, options, chosen, timed);
+    const found = await timed('read', async () => read(lab.dir, topology, offsets));
+    return { found, timings };
   } catch (error) {
     // The sandbox died or hangs: what it had written is evidence still, and says itself that it is not whole.
     if (!(error instanceof SandboxError) || !broken(lab, error)) throw error;
-    const found = await read(lab.dir, topology, offsets);
     const short = error.message;
+    const found = await read(lab.dir, topology, offsets, short);
     return { found, timings, broken: { short, words: short + (await lastWords(lab.dir)) } };
   } finally {
     await letGo();
   }
-  const found = await timed('read', async () => read(lab.dir, topology, offsets));
-  return { found, timings };
 }
 
 /** Runs a round and reads its evidence. */
 export async function runRound(lab: Lab, options: RoundOptions): Promise<Round> {
-  const { found, timings, broken: what } = await inRound(lab, options, readEvidence);
-  if (what === undefined) return { evidence: found, timings };
-  return { evidence: unreliable(found, what.short), timings, broken: what.words };
+  const {
+    found,
+    timings,
+    broken: what,
+  } = await inRound(lab, options, async (dir, topology, offsets, why) => {
+    const read = await readEvidence(dir, topology, offsets);
+    const evidence = why === undefined ? read : unreliable(read, why);
+    await options.keep?.(evidence);
+    return evidence;
+  });
+  return { evidence: found, timings, ...(what && { broken: what.words }) };
 }
 
 /** Whether an error means that the sandbox itself is gone or hangs, and not one program in it. */

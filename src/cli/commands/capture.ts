@@ -100,6 +100,7 @@ async function toFiles(cli: Cli, lab: Lab, options: Options, traffic: boolean): 
       ? await attachLab(cli.host, lab.name, { timeout: cli.timeout })
       : undefined;
   const live = options.live === true ? showLive(cli, lab, points) : undefined;
+  const folder = outputFolder(cli, lab.name, options.output);
   let round: Round;
   try {
     round = await runRound(lab, {
@@ -113,14 +114,13 @@ async function toFiles(cli: Cli, lab: Lab, options: Options, traffic: boolean): 
       signal: cli.signal,
       onCapturing: live?.begin,
       requester,
+      keep: async (evidence) => save(cli, lab, evidence, folder),
     });
   } finally {
     requester?.client.release();
     await live?.end();
   }
   const { evidence } = round;
-  const folder = outputFolder(cli, lab.name, options.output);
-  await save(cli, lab, evidence, folder);
   // `lblab verify LAB` finds them again from any folder.
   await noteCaptures(labFolder(cli.host.home, lab.name), folder);
   const largest = [...evidence.captures.values()].reduce((a, b) =>

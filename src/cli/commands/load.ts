@@ -73,17 +73,21 @@ async function put(cli: Cli, lab: Lab, options: Options, folder: string | undefi
   if (!cli.json) cli.say(`${lab.name}: ${load.connections} connections, ${pace}, within ${load.limit} s\n`);
   const began = performance.now();
   const { concurrency, captures } = options;
-  const round = await runLoad(lab, { ...load, concurrency, captures, signal: cli.signal });
+  let sides: Awaited<ReturnType<typeof takeCensus>> | undefined;
+  const keep = async (made: readonly LoadCapture[]) => {
+    sides = await takeCensus(made, lab.topology);
+    if (folder !== undefined) await save(cli, lab, made, folder);
+  };
+  const round = await runLoad(lab, { ...load, concurrency, captures, keep, signal: cli.signal });
   if (round.broken !== undefined) throw new Failure(`${lab.name} broke: ${round.broken}`, EXIT.undecided);
   const evidence = {
     topology: lab.topology,
     wanted: load.connections,
     clients: round.clients,
     captures: round.captures,
-    sides: await takeCensus(round.captures, lab.topology),
+    sides: sides!,
     logs: round.logs,
   };
-  if (folder !== undefined) await save(cli, lab, round.captures, folder);
   return {
     lab: lab.name,
     method: lab.topology.balancer?.method,
