@@ -30,16 +30,11 @@ export class Lane {
   }
 
   argv(args, settings = []) {
-    const prefix = [
-      'setpriv',
-      `--reuid=${PLAIN}`,
-      `--regid=${PLAIN}`,
-      '--clear-groups',
-      '--inh-caps=-all',
-      '--',
-    ];
+    const drop = this.drops ? [`--reuid=${PLAIN}`, `--regid=${PLAIN}`, '--clear-groups'] : [];
+    // The harness of a plain user has capabilities in its own world, to mount things there.
+    const prefix = ['setpriv', ...drop, '--inh-caps=-all', '--ambient-caps=-all', '--'];
     return [
-      ...(this.drops ? prefix : []),
+      ...(this.user === 'plain' ? prefix : []),
       'env',
       ...settings,
       process.execPath,

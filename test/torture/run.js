@@ -38,7 +38,7 @@ function randomFrom(seed) {
   };
 }
 
-const { isRoot } = enterWorld(values.write);
+const { isRoot } = enterWorld({ write: values.write, growing: values.ups !== undefined });
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
 const random = randomFrom(seed);
 

@@ -22,8 +22,9 @@ export const LBLAB = join(BASE, 'lblab/bin/lblab.js');
 /** A uid that nobody has. */
 export const PLAIN = 54321;
 
-/** Runs this program again, in a world of its own, and ends with its exit code. Returns in that world only. `write` gets what it prints. */
-export function enterWorld(write) {
+/** Runs this program again, in a world of its own, and ends with its exit code. Returns in that world only. `write` gets what it prints; with
+ * `growing` this very process makes labs, as the user that it is. */
+export function enterWorld({ write, growing }) {
   const isRoot = process.getuid() === 0;
   if (process.env[INSIDE] === undefined) {
     const user = isRoot
@@ -38,7 +39,7 @@ export function enterWorld(write) {
       'shift',
       `cd ${BASE}/repository`,
       // A shell as PID 1 takes in what is orphaned, as a machine's init does.
-      '"$@"; exit $?',
+      `${isRoot || !growing ? '' : 'setpriv --inh-caps=-all --ambient-caps=-all -- '}"$@"; exit $?`,
     ];
     const { status, stdout } = spawnSync(
       'unshare',
