@@ -34,7 +34,7 @@ it('leaves nothing when programs are killed and stopped, disks are full and cloc
   const [, tries, ...left] = /\| \*\*all\*\* \|  \|  \| (\d+) \| (.*) \|/.exec(out)!;
   expect(Number(tries)).toBeGreaterThan(2);
   expect(left.join('')).toBe(Array(7).fill('0').join(' | '));
-});
+}, 300_000);
 
 it('does not grow when labs go up and down', async () => {
   const { code, out, talk } = await torture('--ups', '10');

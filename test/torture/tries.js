@@ -32,14 +32,14 @@ async function strike(signal, lane, kernel, random) {
   const scenario = pick(['run', 'up', 'capture', 'request', 'idle', 'down'], random);
   let going;
   let span = SPAN[kernel];
-  if (scenario === 'run') going = lane.start(['run', topology, '--kernel', kernel]);
+  if (scenario === 'run') going = lane.start(['run', topology, '--kernel', kernel, '-n', '4']);
   else if (scenario === 'up') going = lane.start(['up', topology, '--name', name, '--kernel', kernel]);
   else {
     const up = await lane.run(['up', topology, '--name', name, '--kernel', kernel]);
     if (up.code !== 0) return { what: 'up', problems: [`up: ${said(up)}`], topology };
     span = 0.8;
     if (scenario === 'capture')
-      going = lane.start(['capture', name, '-n', '8', '-o', join(lane.home, 'out')]);
+      going = lane.start(['capture', name, '-n', '4', '-o', join(lane.home, 'out')]);
     if (scenario === 'request') going = lane.start(['request', name, '--rate', '50/s', '--for', '1s']);
     if (scenario === 'down') going = lane.start(['down', name]);
   }
@@ -84,7 +84,7 @@ async function strikeInside(lane, kernel, random) {
   const name = `t${lane.number}`;
   const up = await lane.run(['up', topology, '--name', name, '--kernel', 'uml']);
   if (up.code !== 0) return { what: 'up', topology, problems: [`up: ${said(up)}`] };
-  const going = lane.start(['capture', name, '-n', '8', '-o', join(lane.home, 'out')]);
+  const going = lane.start(['capture', name, '-n', '4', '-o', join(lane.home, 'out')]);
   await sleep(random() * 2500);
   const script = `set --; for f in /proc/[0-9]*; do p=\${f#/proc/}; [ -e $f/exe ] && [ $p != $$ ] && [ $p != 1 ] && set -- "$@" $p; done
 shift $(( ${Math.floor(random() * 1000)} % $# )); cat /proc/$1/comm; kill -9 $1`;
