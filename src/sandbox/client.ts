@@ -16,6 +16,9 @@ import {
   type Terminal,
 } from './protocol.ts';
 
+/** Output is told to be taken in steps of so many bytes, far fewer than the window: a message for each piece would cost more than the piece. */
+const TOLD = WINDOW / 16;
+
 /** Something inside the sandbox failed; `ended` has the program's own words when there was one. */
 export class SandboxError extends Error {
   readonly ended?: Ended;
@@ -164,13 +167,17 @@ export class SandboxClient extends EventEmitter<{ died: [ServiceStatus]; lost: [
     const id = this.#next++;
     const send = (message: Request | Control, data?: Uint8Array) => this.#send(id, message, data);
     let outstanding = 0;
+    let taken = 0;
     let room: (() => void) | undefined;
     const ended = new Promise<Ended>((resolve, reject) => {
       this.#listeners.set(id, (reply, data) => {
         if (reply.event === 'stdout' || reply.event === 'stderr') {
-          void Promise.resolve(output(reply.event, data)).then(() =>
-            send({ op: 'taken', bytes: data.length }),
-          );
+          void Promise.resolve(output(reply.event, data)).then(() => {
+            taken += data.length;
+            if (taken < TOLD) return;
+            send({ op: 'taken', bytes: taken });
+            taken = 0;
+          });
         } else if (reply.event === 'taken') {
           outstanding -= reply.bytes;
           if (outstanding < WINDOW) room?.();

@@ -22,9 +22,9 @@ import { failed } from './request.ts';
 import { openShell } from './shell.ts';
 
 /** Milliseconds between two readings of what has passed. */
-const PACE = 250;
+const PACE = 400;
 /** Readings between two looks at the balancer's table and at the services. */
-const LOOK = 8;
+const LOOK = 5;
 /** Lines of packets that are kept. */
 const KEPT = 100;
 /** Requests a second of all clients together, at the start and at most. */
