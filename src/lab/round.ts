@@ -215,9 +215,10 @@ export async function inRound<Found>(
   const { filter } = options;
   const chosen = filter === undefined ? points : points.map((point) => ({ ...point, filter }));
   const topology = { ...lab.topology, captures: chosen };
-  const offsets = await logOffsets(lab);
   const letGo = await hold(lab, 'capture');
+  let offsets: Offsets = new Map();
   try {
+    offsets = await logOffsets(lab);
     await perform(lab, options, chosen, timed);
     const found = await timed('read', async () => read(lab.dir, topology, offsets));
     return { found, timings };

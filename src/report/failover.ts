@@ -1,7 +1,15 @@
 // What a fault cost, for a terminal: one table, and a picture of time in which each request is a dot on the line of who answered it.
 import type { ChalkInstance } from 'chalk';
 import stringWidth from 'string-width';
-import { FIGURES, isWithin, LATE, type Failover, type Figures } from '../verify/failover.ts';
+import {
+  FIGURES,
+  isForetold,
+  isReliable,
+  isWithin,
+  LATE,
+  type Failover,
+  type Figures,
+} from '../verify/failover.ts';
 import type { Span } from '../verify/foretold.ts';
 import type { Status } from '../verify/types.ts';
 import { forTerminal } from './escape.ts';
@@ -52,10 +60,10 @@ export function sharesText(counts: Readonly<Record<string, number>>): string {
   return parts.length === 0 ? 'nobody' : parts.join(', ');
 }
 
-/** A figure as the client's log has it, marked where it is not as the configuration allows, or where the packets tell something else. */
+/** A figure as the client's log has it, marked where it is not as the configuration allows, or where it may not be relied on. */
 export function markedText(row: Failover, key: keyof Figures): { text: string; status: Status } {
   const text = figureText(key, row.log[key], row.requests);
-  if (row.status === 'unknown') return { text: `${text} ?`, status: 'unknown' };
+  if (!isReliable(row)) return { text: `${text} ?`, status: 'unknown' };
   return isWithin(row, key) ? { text, status: 'pass' } : { text: `${text} ✗`, status: 'fail' };
 }
 
@@ -65,11 +73,12 @@ export function complaints(row: Failover): string[] {
     return [
       `requests began up to ${secondsText(row.late)} late: this machine is too busy to measure by, or its rate too high`,
     ];
+  if (row.doubt !== undefined) return [row.doubt];
   const said = FIGURES.filter((key) => !isWithin(row, key)).map(
     (key) =>
       `${FAILOVER_HEADS[key].toLowerCase()} ${figureText(key, row.log[key], row.requests)} (${figureText(key, row.packets[key], row.requests)} by the packets) is not within ${spanText(key, row.allowed[key])}`,
   );
-  if (row.agree) return said;
+  if (row.agree) return isForetold(row) ? said : [`nothing is foretold: ${row.allowed.why}`];
   const differing = FIGURES.map(
     (key) =>
       `${FAILOVER_HEADS[key].toLowerCase()} ${figureText(key, row.log[key], row.requests)} and ${figureText(key, row.packets[key], row.requests)}`,

@@ -1,6 +1,7 @@
 // What a fault cost the clients: requests lost, for how long they failed, how long nothing was answered, and who served them. Each figure twice,
 // from the clients' logs and from the packets, and beside it what the configuration allows. Pure.
 import { groupBy, type HttpExchange } from '../pcap/index.ts';
+import { checkAccounts } from './accounts.ts';
 import type { Lookup, Topology } from '../topology/types.ts';
 import { checksOf, type CheckKind } from './checks.ts';
 import { allowedBy, type Allowed, type Habit } from './foretold.ts';
@@ -48,7 +49,12 @@ export interface Failover {
   /** Whether log and packets tell the same. */
   readonly agree: boolean;
   readonly allowed: Allowed;
-  /** Whether every figure is within what is allowed; unknown where log and packets do not tell the same, or requests came late. */
+  /** Why no figure may be relied on: a capture of health checks that lost packets, or accounts (accounts.ts) that do not agree. */
+  readonly doubt?: string;
+  /**
+   * Whether every figure is within what is allowed; unknown where the accounts or log and packets do not tell the same, where requests came
+   * late, and where nothing is foretold.
+   */
   readonly status: Status;
   /** Answers by backend before and after the fault. */
   readonly served: {
@@ -207,6 +213,16 @@ export function isWithin(
   );
 }
 
+/** Whether the configuration says anything about any figure; where it does not, nothing can be out of bounds. */
+export function isForetold({ allowed }: Pick<Failover, 'allowed'>): boolean {
+  return FIGURES.some((figure) => allowed[figure] !== undefined);
+}
+
+/** Whether the figures are what happened: told twice alike, by requests that came in time, in evidence that is whole. */
+export function isReliable({ agree, late, doubt }: Pick<Failover, 'agree' | 'late' | 'doubt'>): boolean {
+  return agree && late <= LATE && doubt === undefined;
+}
+
 function tallied(moments: readonly Moment[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { backend } of moments) if (backend !== undefined) counts[backend] = (counts[backend] ?? 0) + 1;
@@ -214,8 +230,8 @@ function tallied(moments: readonly Moment[]): Record<string, number> {
 }
 
 /**
- * What the first fault of a round cost each client. @throws MissingEvidenceError where there was no fault, no log with times, or no capture at
- * a client
+ * What the first fault of a round cost each client. @throws MissingEvidenceError where there was no fault, no log with times, or no whole
+ * capture at a client
  */
 export function failovers(evidence: Evidence): Failover[] {
   const { topology, requests = [] } = evidence;
@@ -225,6 +241,14 @@ export function failovers(evidence: Evidence): Failover[] {
     throw new MissingEvidenceError("the clients' logs do not tell when requests began");
   const seen = observe(evidence);
   const check = checkBefore(evidence, fault);
+  const accounts = checkAccounts(evidence);
+  const disagreement = accounts.judged && accounts.status !== 'pass' ? accounts.observed : undefined;
+  const where = evidence.captures.get(checksOf(topology)?.point.name ?? '');
+  const cut =
+    where?.incomplete === undefined
+      ? undefined
+      : `the capture ${where.name} is not whole: ${where.incomplete}`;
+  const doubt = cut ?? disagreement;
   return [...groupBy(requests, ({ client }) => client)].map(([client, own]): Failover => {
     const habit = habitOf(topology, client);
     const timeline = own
@@ -255,6 +279,7 @@ export function failovers(evidence: Evidence): Failover[] {
     const late = Math.max(0, ...own.map((request) => request.late ?? 0));
     const agree = agreeing(log, packets, habit);
     const isAllowed = FIGURES.every((figure) => isWithin({ log, packets, allowed }, figure));
+    const isJudged = isReliable({ agree, late, doubt }) && isForetold({ allowed });
     return {
       topology: topology.name,
       method: topology.balancer!.method,
@@ -270,7 +295,8 @@ export function failovers(evidence: Evidence): Failover[] {
       late,
       agree,
       allowed,
-      status: !agree || late > LATE ? 'unknown' : isAllowed ? 'pass' : 'fail',
+      ...(doubt !== undefined && { doubt }),
+      status: !isJudged ? 'unknown' : isAllowed ? 'pass' : 'fail',
       served: { before: tallied(timeline.filter(({ at }) => at < 0)), after: tallied(after) },
       timeline,
     };

@@ -1,5 +1,6 @@
 // What a fault cost, on evidence of real labs: from the clients' logs and from packets, and beside it what the configuration allows.
 import { expect, test } from 'vitest';
+import { complaints } from '../../src/report/failover.ts';
 import { failovers, type Failover } from '../../src/verify/failover.ts';
 import type { Evidence } from '../../src/verify/types.ts';
 import { recorded } from './evidence.ts';
@@ -100,8 +101,53 @@ test('a log that tells something else than the packets makes it unknown', async 
 
 test('nothing is foretold of what no other can take over', async () => {
   const [row] = failovers(await recorded('dsr-director-down'));
-  expect(row).toMatchObject({ allowed: { why: 'there is no other than lb' }, served: { after: {} } });
+  expect(row).toMatchObject({
+    allowed: { why: 'there is no other than lb' },
+    served: { after: {} },
+    status: 'unknown',
+  });
   expect(row!.allowed.lost).toBeUndefined();
+  expect(complaints(row!)).toEqual(['nothing is foretold: there is no other than lb']);
+});
+
+test('without a check in the captures nothing says when it should have been noticed, so it is unknown', async () => {
+  const evidence = await recorded('nat-keepalived-fault');
+  const captures = new Map(
+    [...evidence.captures].map(([name, point]) => [
+      name,
+      // Checks come from the director's own address, to a server.
+      { ...point, capture: { ...point.capture, packets: point.node === 'be1' ? [] : point.capture.packets } },
+    ]),
+  );
+  const [row] = failovers({ ...evidence, captures });
+  expect(row).toMatchObject({ allowed: { why: 'no health check was captured' }, status: 'unknown' });
+});
+
+test('a capture that lost packets makes it unknown, and is named', async () => {
+  const evidence = await recorded('nat-keepalived-fault');
+  const losing = (lost: string) => ({
+    ...evidence,
+    captures: new Map(
+      [...evidence.captures].map(([name, point]) => [
+        name,
+        name === lost ? { ...point, incomplete: 'the kernel dropped 3 packets' } : point,
+      ]),
+    ),
+  });
+  const said = 'the capture be1 is not whole: the kernel dropped 3 packets';
+  const [row] = failovers(losing('be1'));
+  expect(row).toMatchObject({ doubt: said, status: 'unknown' });
+  expect(complaints(row!)).toEqual([said]);
+  expect(() => failovers(losing('client'))).toThrow('the capture client is not whole');
+});
+
+test('accounts that do not agree make it unknown', async () => {
+  const evidence = await recorded('nat-keepalived-fault');
+  const [row] = failovers({ ...evidence, requests: evidence.requests!.slice(0, -20) });
+  expect(row).toMatchObject({
+    status: 'unknown',
+    doubt: expect.stringContaining('in no request log') as string,
+  });
 });
 
 test('requests that came late make it unknown', async () => {

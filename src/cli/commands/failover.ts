@@ -13,8 +13,7 @@ import {
 } from '../../report/failover.ts';
 import { htmlReport } from '../../report/html.ts';
 import type { Topology } from '../../topology/types.ts';
-import { checkAccounts } from '../../verify/accounts.ts';
-import { failovers, type Failover } from '../../verify/failover.ts';
+import { failovers, isReliable, type Failover } from '../../verify/failover.ts';
 import { MissingEvidenceError } from '../../verify/observe.ts';
 import { nextSteps } from '../../report/table.ts';
 import { callerOf, type Cli } from '../context.ts';
@@ -50,7 +49,7 @@ const plainOptions = ({ rate, after, ttl, fault, scheduler }: Options): Failover
 
 interface Outcome {
   readonly rows: readonly Failover[];
-  /** Why the rows may not be relied on. */
+  /** Why there are no rows, or why they may not be relied on. */
   readonly doubt?: string;
 }
 
@@ -82,15 +81,16 @@ async function up(cli: Cli, { loaded, topology, progress }: Wanted, cpu: number)
 async function measure(cli: Cli, lab: Lab, { output, progress }: Wanted, options: Options): Promise<Outcome> {
   const { evidence, broken } = await failoverRound(lab, plainOptions(options), cli.signal);
   await save(cli, lab, evidence, output);
-  const accounts = checkAccounts(evidence);
-  const doubt = broken ?? (accounts.judged && accounts.status !== 'pass' ? accounts.observed : undefined);
-  progress.end(doubt === undefined);
+  let rows: readonly Failover[] = [];
+  let doubt = broken;
   try {
-    return { rows: failovers(evidence), ...(doubt !== undefined && { doubt }) };
+    rows = failovers(evidence);
   } catch (error) {
     if (!(error instanceof MissingEvidenceError)) throw error;
-    return { rows: [], doubt: doubt ?? error.message };
+    doubt ??= error.message;
   }
+  progress.end(doubt === undefined && rows.every(isReliable));
+  return { rows, ...(doubt !== undefined && { doubt }) };
 }
 
 /** All are up before anything is measured: a user-mode kernel that starts takes all the time of a processor. */
@@ -111,7 +111,7 @@ async function together(cli: Cli, wanted: readonly Wanted[], options: Options): 
 
 /** Why a lab that ran beside others is worth another look: it had too little of the machine. */
 function busy({ rows }: Outcome): string | undefined {
-  return rows.filter(({ status }) => status === 'unknown').flatMap(complaints)[0];
+  return rows.filter((row) => !isReliable(row)).flatMap(complaints)[0];
 }
 
 async function write(cli: Cli, path: string, text: string): Promise<void> {
