@@ -1,5 +1,5 @@
 // Mutants of a source file: for each expression that could have been written otherwise, the otherwise. All are put into the file at once,
-// each behind a switch, so that it is compiled and loaded one time only.
+// each behind a switch (`globalThis.lblabMutant === ID`), so that it is compiled and loaded one time only.
 import ts from 'typescript';
 
 const SWAPS = new Map([
@@ -38,11 +38,20 @@ const isType = (node) =>
   ts.isTypeAliasDeclaration(node) ||
   ts.isImportDeclaration(node);
 
+/** The name of the outermost function or constant that a node is in. */
+function placeOf(node) {
+  let name = 'the file';
+  for (let at = node; at !== undefined; at = at.parent)
+    if ((ts.isFunctionDeclaration(at) || ts.isVariableDeclaration(at)) && at.name !== undefined)
+      name = at.name.getText();
+  return name;
+}
+
 /**
  * @param {string} file
  * @param {string} text
  * @param {number} first the number of the first mutant
- * @returns {{ text: string, mutants: { id: number, file: string, line: number, was: string, is: string, isStatic: boolean }[] }}
+ * @returns {{ text: string, mutants: { id: number, file: string, line: number, key: string }[] }}
  */
 export function mutate(file, text, first) {
   const source = ts.createSourceFile(
@@ -53,33 +62,37 @@ export function mutate(file, text, first) {
     file.endsWith('x') ? ts.ScriptKind.TSX : ts.ScriptKind.TS,
   );
   const mutants = [];
-  const add = (node, was, is, depth) => {
+  const add = (node, was, is) => {
     const { line } = source.getLineAndCharacterOfPosition(node.getStart());
-    mutants.push({ id: first + mutants.length, file, line: line + 1, was, is, isStatic: depth === 0 });
+    mutants.push({
+      id: first + mutants.length,
+      file,
+      line: line + 1,
+      key: `${file} in ${placeOf(node)}: ${was}: ${is}`,
+    });
     return mutants.at(-1).id;
   };
   const chosen = (id, other, self) => `(globalThis.lblabMutant===${id}?(${other}):${self})`;
   const short = (node) => node.getText().replace(/\s+/g, ' ').slice(0, 70);
 
   /** A node's text with all that is inside it mutated. */
-  function inner(node, depth) {
+  function inner(node) {
     let out = '';
     let at = node.getStart();
-    const deeper = ts.isFunctionLike(node) ? depth + 1 : depth;
     // What TypeScript parses as one child after the other; types are left as they are.
     node.forEachChild((child) => {
       const begin = child.getStart();
       if (begin < at) return;
-      out += text.slice(at, begin) + visit(child, deeper);
+      out += text.slice(at, begin) + visit(child);
       at = child.getEnd();
     });
     return out + text.slice(at, node.getEnd());
   }
 
-  function visit(node, depth) {
+  function visit(node) {
     if (isType(node)) return node.getText();
-    if (ts.isIfStatement(node)) return branch(node, depth);
-    let self = inner(node, depth);
+    if (ts.isIfStatement(node)) return branch(node);
+    let self = inner(node);
     if (ts.isBinaryExpression(node)) {
       const operator = node.operatorToken.getText();
       // Text is joined with +, and a difference of texts is no other program but a broken one.
@@ -89,30 +102,30 @@ export function mutate(file, text, first) {
         const right = node.right.getText();
         // The sides keep their types' casts; a mix of ?? and && wants parentheses.
         self = chosen(
-          add(node, short(node), `${operator} becomes ${other}`, depth),
+          add(node, short(node), `${operator} becomes ${other}`),
           `(${left}) ${other} (${right})`,
           `(${self})`,
         );
       }
     } else if (ts.isPrefixUnaryExpression(node) && node.operator === ts.SyntaxKind.ExclamationToken) {
-      self = chosen(add(node, short(node), 'without the !', depth), node.operand.getText(), `(${self})`);
+      self = chosen(add(node, short(node), 'without the !'), node.operand.getText(), `(${self})`);
     } else if (ts.isConditionalExpression(node)) {
       for (const [words, part] of [
         ['always the first', node.whenTrue],
         ['always the second', node.whenFalse],
       ])
-        self = chosen(add(node, short(node), words, depth), part.getText(), `(${self})`);
+        self = chosen(add(node, short(node), words), part.getText(), `(${self})`);
     } else if (node.kind === ts.SyntaxKind.TrueKeyword || node.kind === ts.SyntaxKind.FalseKeyword) {
       if (!ts.isLiteralTypeNode(node.parent) && !ts.isAsExpression(node.parent)) {
         const other = node.kind === ts.SyntaxKind.TrueKeyword ? 'false' : 'true';
-        self = chosen(add(node, short(node.parent), `${self} becomes ${other}`, depth), other, self);
+        self = chosen(add(node, short(node.parent), `${self} becomes ${other}`), other, self);
       }
     } else if (
       ts.isNumericLiteral(node) &&
       !ts.isPropertyAssignment(node.parent) &&
       !ts.isLiteralTypeNode(node.parent)
     ) {
-      self = chosen(add(node, short(node.parent), `${self} becomes ${self} + 1`, depth), `${self} + 1`, self);
+      self = chosen(add(node, short(node.parent), `${self} becomes ${self} + 1`), `${self} + 1`, self);
     } else if (
       ts.isCallExpression(node) &&
       ts.isPropertyAccessExpression(node.expression) &&
@@ -124,13 +137,13 @@ export function mutate(file, text, first) {
         const object = node.expression.expression.getText();
         const tail = text.slice(node.expression.name.getEnd(), node.getEnd());
         self = chosen(
-          add(node, short(node), other === '' ? `without .${name}` : `.${name} becomes .${other}`, depth),
+          add(node, short(node), other === '' ? `without .${name}` : `.${name} becomes .${other}`),
           other === '' ? object : `${object}.${other}${tail}`,
           `(${self})`,
         );
       }
     } else if (ts.isExpressionStatement(node) && ts.isCallExpression(node.expression)) {
-      const id = add(node, short(node), 'left out', depth);
+      const id = add(node, short(node), 'left out');
       // In braces: an `else` may follow.
       self = `{if (globalThis.lblabMutant!==${id}) ${self}}`;
     }
@@ -138,12 +151,12 @@ export function mutate(file, text, first) {
   }
 
   /** An `if`, which a mutant of its own never enters. */
-  function branch(node, depth) {
-    const id = add(node, `if (${short(node.expression)})`, 'never', depth);
-    const otherwise = node.elseStatement === undefined ? '' : ` else ${visit(node.elseStatement, depth)}`;
-    return `if (globalThis.lblabMutant!==${id}&&(${visit(node.expression, depth)})) {${visit(node.thenStatement, depth)}}${otherwise}`;
+  function branch(node) {
+    const id = add(node, `if (${short(node.expression)})`, 'never');
+    const otherwise = node.elseStatement === undefined ? '' : ` else ${visit(node.elseStatement)}`;
+    return `if (globalThis.lblabMutant!==${id}&&(${visit(node.expression)})) {${visit(node.thenStatement)}}${otherwise}`;
   }
 
-  const body = inner(source, 0);
+  const body = inner(source);
   return { text: body, mutants };
 }

@@ -1,27 +1,20 @@
-// Whether the tests notice a change: `npm run mutate [-- FILE... --every 5]`. Each mutant of the files (src/verify and the heart of src/pcap by default) is
-// run through the tests of its folder, in one process, until one fails. Prints the mutants that survive and writes docs/mutants.json.
-import { readdirSync, readFileSync, writeFileSync, mkdirSync } from 'node:fs';
+// Whether the tests notice a change: `npm run mutate [-- FILE... --every 5]`. Each mutant of the files (src/verify and the heart of src/pcap
+// by default) is run through the tests that reach it until one fails. Prints the mutants that survive and are not argued in argued.yaml, and
+// exits with 1 if there are any; a run of all writes docs/mutants.md.
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { basename, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { Worker } from 'node:worker_threads';
 import { build } from 'esbuild';
+import { parse } from 'yaml';
+import { describe } from './document.js';
 import { mutate } from './mutants.js';
+import { Runner } from './runner.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const WORK = join(ROOT, 'node_modules/.cache/lblab-mutation');
-/** Tests that take long to run through, in this order behind the others; and those that need other programs or chance. */
-const SLOW = ['claims', 'twins', 'sabotage'];
+/** Tests that need other programs, or chance. */
 const LEFT_OUT = ['captures', 'corpus', 'fuzz', 'hostile'];
-
-/** The tests of a folder; those of claims first where it is claims that are mutated. */
-function testsOf(folder, files) {
-  const isClaims = files.every((file) => file.includes('/claims/'));
-  const rank = (name) => (isClaims && name === 'claims' ? -2 : SLOW.indexOf(name));
-  return readdirSync(join(ROOT, 'test', folder), { recursive: true })
-    .filter((name) => name.endsWith('.test.ts') && !LEFT_OUT.includes(basename(name, '.test.ts')))
-    .sort((a, b) => rank(basename(a, '.test.ts')) - rank(basename(b, '.test.ts')))
-    .map((name) => `./test/${folder}/${String(name)}`);
-}
 /** Of src/pcap what everything else is made from; file formats and rarer protocols are left to the fuzzers and to tshark. */
 const HEART = [
   'connections',
@@ -39,22 +32,23 @@ const HEART = [
   'fragments',
 ];
 
-function filesOf(folder) {
-  return readdirSync(join(ROOT, folder), { recursive: true })
-    .filter((name) => name.endsWith('.ts') && !name.endsWith('types.ts'))
-    .map((name) => join(folder, name));
-}
+const under = (folder) =>
+  readdirSync(join(ROOT, folder), { recursive: true }).map((name) => join(folder, String(name)));
+const sources = (folder) =>
+  under(folder).filter((name) => name.endsWith('.ts') && !name.endsWith('types.ts'));
+const testsOf = (group) =>
+  under(`test/${group}`).filter(
+    (name) => name.endsWith('.test.ts') && !LEFT_OUT.includes(basename(name, '.test.ts')),
+  );
 
 /** `--every 5`: each fifth mutant only, for a look in little time. */
 const at = process.argv.indexOf('--every');
 const every = at < 0 ? 1 : Number(process.argv.splice(at, 2)[1]);
-const wanted = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+const wanted = process.argv.slice(2).map((file) => relative(ROOT, resolve(file)));
 const files =
-  wanted.length > 0
-    ? wanted.map((file) => relative(ROOT, resolve(file)))
-    : [...filesOf('src/verify'), ...HEART.map((name) => `src/pcap/${name}.ts`)];
+  wanted.length > 0 ? wanted : [...sources('src/verify'), ...HEART.map((name) => `src/pcap/${name}.ts`)];
 
-/** One bundle with the tests of a folder and every mutant of its files. */
+/** One bundle with the tests of a folder and every mutant of its files, and one that tells which of them are reached. */
 async function bundle(group, own) {
   const mutants = [];
   const texts = new Map();
@@ -63,143 +57,132 @@ async function bundle(group, own) {
     mutants.push(...made.mutants);
     texts.set(join(ROOT, file), made.text);
   }
-  const outfile = join(WORK, `${group}.mjs`);
-  await build({
-    stdin: {
-      contents: [
-        ...testsOf(group, own).map((name) => `import '${name}';`),
-        `export { runAll } from './test/mutation/shim.ts';`,
-      ].join('\n'),
-      resolveDir: ROOT,
-    },
-    outfile,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
-    logLevel: 'error',
-    alias: { vitest: join(ROOT, 'test/mutation/shim.ts') },
-    banner: { js: WEAK },
-    plugins: [
-      {
-        name: 'mutants',
-        setup(bundler) {
-          bundler.onLoad({ filter: /\.tsx?$/ }, ({ path }) => ({
-            contents: (texts.get(path) ?? readFileSync(path, 'utf8'))
-              .replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href))
-              .replaceAll('import.meta.dirname', JSON.stringify(resolve(path, '..')))
-              .replaceAll('new WeakMap', 'new globalThis.lblabWeakMap'),
-            loader: 'ts',
-          }));
-        },
+  const write = async (name, change) => {
+    const outfile = join(WORK, `${name}.mjs`);
+    await build({
+      stdin: {
+        contents: [
+          ...testsOf(group).map((test) => `import './${test}';`),
+          `export { tests } from './test/mutation/shim.ts';`,
+        ].join('\n'),
+        resolveDir: ROOT,
       },
-    ],
-  });
-  return { outfile, mutants };
+      outfile,
+      bundle: true,
+      format: 'esm',
+      platform: 'node',
+      target: 'node20',
+      packages: 'external',
+      logLevel: 'error',
+      alias: { vitest: join(ROOT, 'test/mutation/shim.ts') },
+      plugins: [
+        {
+          name: 'mutants',
+          setup(bundler) {
+            bundler.onLoad({ filter: /\.tsx?$/ }, ({ path }) => ({
+              contents: change(texts.get(path) ?? readFileSync(path, 'utf8'))
+                .replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href))
+                .replaceAll('import.meta.dirname', JSON.stringify(resolve(path, '..')))
+                .replaceAll('new WeakMap', 'new globalThis.lblabWeakMap'),
+              loader: 'ts',
+            }));
+          },
+        },
+      ],
+    });
+    return outfile;
+  };
+  return {
+    mutants,
+    tested: await write(group, (text) => text),
+    surveyed: await write(`${group}-survey`, (text) =>
+      text.replaceAll(/globalThis\.lblabMutant([=!])==(\d+)/g, (_, sign, id) =>
+        sign === '=' ? `globalThis.lblabReach(${id})` : `!globalThis.lblabReach(${id})`,
+      ),
+    ),
+  };
 }
 
-/** What is remembered of a piece of evidence under one mutant must not be seen under the next. */
-const WEAK = `globalThis.lblabWeakMap ??= class {
-  static all = new Set(); map = new WeakMap();
-  constructor() { this.constructor.all.add(this); }
-  get(key) { return this.map.get(key); } has(key) { return this.map.has(key); }
-  set(key, value) { this.map.set(key, value); return this; }
-  static forget() { for (const each of this.all) each.map = new WeakMap(); }
-};`;
-
-const RUNNER = `
-const { parentPort, workerData } = require('node:worker_threads');
-globalThis.lblabMutant = workerData.mutant;
-import(workerData.file).then(({ runAll }) => {
-  parentPort.on('message', async (mutant) => {
-    globalThis.lblabMutant = mutant;
-    globalThis.lblabWeakMap.forget();
-    parentPort.postMessage({ failed: await runAll() });
-  });
-  parentPort.postMessage({ ready: true });
-}, (error) => parentPort.postMessage({ failed: String(error) }));
-`;
-
-function start(file, mutant) {
-  const worker = new Worker(RUNNER, {
-    eval: true,
-    workerData: { file: pathToFileURL(file).href, mutant },
-    stdout: true,
-    stderr: true,
-  });
-  return { worker, loaded: answer(worker, 60_000) };
+/** Which tests reach each mutant, and which mutants are passed while the files are loaded, so that they matter to all tests. */
+async function survey({ surveyed }) {
+  const runner = new Runner(surveyed);
+  const said = await runner.ask({ mutant: -1 }, 600_000);
+  await runner.end();
+  if (said.failed !== undefined) throw new Error(`the tests fail without a mutant: ${said.message}`);
+  const reachedBy = new Map();
+  for (const [index, { reaches }] of said.tests.entries())
+    for (const id of reaches) reachedBy.set(id, [...(reachedBy.get(id) ?? []), index]);
+  const everything = said.tests.map((_, index) => index);
+  return {
+    milliseconds: said.tests.map((test) => Math.max(0.1, test.milliseconds)),
+    onLoading: new Set(said.onLoading),
+    reaching: (id) => (said.onLoading.includes(id) ? everything : (reachedBy.get(id) ?? [])),
+  };
 }
 
-/** What a worker says next; "time" when it says nothing for too long. */
-async function answer(worker, limit) {
-  return new Promise((done) => {
-    const end = (value) => {
-      clearTimeout(timer);
-      worker.removeAllListeners('message').removeAllListeners('error');
-      done(value);
-    };
-    const timer = setTimeout(() => end({ failed: 'time' }), limit);
-    worker.once('message', end).once('error', (error) => end({ failed: String(error) }));
-  });
+/** Those of the mutants that no test notices. */
+async function survivorsOf({ mutants, tested }, { milliseconds, onLoading, reaching }, tell) {
+  // Tests that noticed many mutants in little time come first.
+  const kills = milliseconds.map(() => 0);
+  const worth = (index) => (kills[index] + 1) / milliseconds[index];
+  const survivors = [];
+  const queue = mutants.filter(({ id }) => id % every === 0);
+  const all = queue.length;
+  async function work() {
+    const runner = new Runner(tested);
+    for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
+      const indices = reaching(mutant.id).toSorted((a, b) => worth(b) - worth(a));
+      const limit = 10_000 + 10 * indices.reduce((sum, index) => sum + milliseconds[index], 0);
+      if (onLoading.has(mutant.id)) await runner.end();
+      const { failed } = indices.length === 0 ? {} : await runner.ask({ mutant: mutant.id, indices }, limit);
+      if (onLoading.has(mutant.id)) await runner.end();
+      if (failed === undefined) survivors.push({ ...mutant, isReached: indices.length > 0 });
+      else if (failed >= 0) kills[failed] += 1;
+      if (queue.length % 100 === 0) tell(all - queue.length, all, survivors.length);
+    }
+    await runner.end();
+  }
+  await Promise.all(Array.from({ length: Math.max(1, Math.min(4, availableParallelism())) }, work));
+  return survivors.toSorted((a, b) => a.id - b.id);
 }
 
-async function ask({ worker, loaded }, mutant, limit) {
-  const { failed } = await loaded;
-  if (failed !== undefined) return failed;
-  const said = answer(worker, limit);
-  worker.postMessage(mutant);
-  return (await said).failed;
-}
+const argued = parse(readFileSync(join(import.meta.dirname, 'argued.yaml'), 'utf8')).map(
+  ({ why, mutants }) => ({
+    why,
+    keys: mutants.split('\n').filter((line) => line !== ''),
+  }),
+);
+const known = new Set(argued.flatMap(({ keys }) => keys));
 
 mkdirSync(WORK, { recursive: true });
-const survivors = [];
-const table = new Map();
+const found = [];
+const survived = [];
 for (const group of ['verify', 'pcap']) {
   const own = files.filter((file) => file.startsWith(`src/${group}/`));
   if (own.length === 0) continue;
-  const { outfile, mutants } = await bundle(group, own);
-  let runner = start(outfile, -1);
-  const first = await ask(runner, -1, 120_000);
-  if (first !== undefined) throw new Error(`the tests fail without a mutant: ${first}`);
+  const made = await bundle(group, own);
+  const reach = await survey(made);
   const began = Date.now();
-  await ask(runner, -1, 120_000);
-  const whole = Date.now() - began;
-  process.stderr.write(
-    `${group}: ${mutants.length} mutants in ${own.length} files; all tests take ${whole} ms\n`,
+  process.stderr.write(`${group}: ${made.mutants.length} mutants in ${own.length} files\n`);
+  const survivors = await survivorsOf(made, reach, (done, all, alive) =>
+    process.stderr.write(
+      `${done} of ${all}: ${alive} survive, ${Math.round((Date.now() - began) / 1000)} s\n`,
+    ),
   );
-  for (const [index, mutant] of mutants.entries()) {
-    if (index % every !== 0) continue;
-    if (mutant.isStatic) {
-      await runner.worker.terminate();
-      runner = start(outfile, mutant.id);
-    }
-    const failed = await ask(runner, mutant.id, 5 * whole + 5000);
-    if (failed === undefined) {
-      survivors.push(mutant);
-      process.stdout.write(`${mutant.file}:${mutant.line}: ${mutant.was}: ${mutant.is}\n`);
-    }
-    const row = table.get(mutant.file) ?? { mutants: 0, survived: 0 };
-    table.set(mutant.file, {
-      mutants: row.mutants + 1,
-      survived: row.survived + (failed === undefined ? 1 : 0),
-    });
-    // A mutant may have left the worker in the middle of a loop, or have been there when constants were made.
-    if (mutant.isStatic || failed === 'time') {
-      await runner.worker.terminate();
-      runner = start(outfile, -1);
-    }
-    if (index % 100 < every && index > 0)
-      process.stderr.write(
-        `${index + 1} of ${mutants.length}: ${survivors.length} survive, ${Math.round((Date.now() - began) / 1000)} s\n`,
-      );
-  }
-  await runner.worker.terminate();
+  found.push(...made.mutants);
+  survived.push(...survivors);
 }
-for (const [file, { mutants, survived }] of table)
-  process.stderr.write(`${file}: ${survived} of ${mutants} survive\n`);
-if (wanted.length === 0)
-  writeFileSync(
-    join(ROOT, 'docs/mutants.json'),
-    JSON.stringify({ every, files: Object.fromEntries(table), survivors }, null, 1),
-  );
+const open = survived.filter(({ key }) => !known.has(key));
+for (const { line, key, isReached } of open)
+  process.stdout.write(`${line}\t${key}${isReached ? '' : '\t(no test comes here)'}\n`);
+const keys = new Set(survived.map(({ key }) => key));
+const run = new Set(found.map(({ file }) => file));
+const stale =
+  every > 1 ? [] : [...known].filter((key) => run.has(key.slice(0, key.indexOf(' in '))) && !keys.has(key));
+for (const key of stale) process.stdout.write(`argued, but it does not survive: ${key}\n`);
+process.stderr.write(
+  `${survived.length} of ${Math.ceil(found.length / every)} survive; ${open.length} of them are not argued\n`,
+);
+if (wanted.length === 0 && every === 1)
+  writeFileSync(join(ROOT, 'docs/mutants.md'), await describe({ found, survived, argued }));
+if (open.length + stale.length > 0) process.exitCode = 1;

@@ -1,4 +1,4 @@
-// What stands in for Vitest while mutants run: tests are collected, and run again and again in one process, until the first that fails.
+// What stands in for Vitest while mutants run: tests are collected, and any of them run again and again in one process.
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import {
@@ -27,7 +27,8 @@ export const expect = Object.assign(
   Reflect.get(globalThis, ASYMMETRIC_MATCHERS_OBJECT),
 );
 
-const tests: Body[] = [];
+/** In the order of their files. */
+export const tests: Body[] = [];
 const add = (_name: string, body: Body) => void tests.push(body);
 const each =
   (run: (name: string, body: Body) => void) =>
@@ -40,18 +41,5 @@ export const test = Object.assign(add, { each: each(add) });
 export { test as it };
 const group = (_name: string, body: Body) => void body();
 export const describe = Object.assign(group, { each: each(group) });
-export const beforeAll = (body: Body) => void tests.push(body);
+// What a test leaves behind is used again; there is no beforeAll, as nobody would know whose it is.
 export const afterAll = () => {};
-
-/** Runs the tests; the one that failed last comes first, as it is likely to fail again. Gives the message of the first that fails. */
-export async function runAll(): Promise<string | undefined> {
-  for (const [index, body] of tests.entries()) {
-    try {
-      await body();
-    } catch (error) {
-      if (index > 0) tests.unshift(...tests.splice(index, 1));
-      return error instanceof Error ? error.message : String(error);
-    }
-  }
-  return undefined;
-}

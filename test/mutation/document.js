@@ -1,0 +1,50 @@
+// docs/mutants.md: how many mutants each file has, and why those stay that no test notices.
+import { format, resolveConfig } from 'prettier';
+
+const HEAD = `# Mutants
+
+\`npm run mutate\` changes an expression of \`src/verify\` or of the heart of \`src/pcap\` at a time (a comparison turned round, \`&&\` for
+\`||\`, a number one more, a condition never true, a call left out) and runs the tests that come past it until one notices. \`npm run mutate -- FILE...\` does
+so for some files, \`--every 5\` for each fifth mutant. All changes are compiled in behind a switch and the tests run in one process a core;
+tests that need tshark, or chance, are left out, so that a mutant that survives here may still be noticed by those.
+
+A mutant that survives is a test that is missing, or a change that changes nothing. Each that is left stands in
+\`test/mutation/argued.yaml\` with the reason, and below; a run that finds another exits with 1.
+`;
+
+const code = (text) => {
+  const fence = text.includes('`') ? '``' : '`';
+  const space = text.startsWith('`') || text.endsWith('`') ? ' ' : '';
+  return `${fence}${space}${text}${space}${fence}`;
+};
+const ofSource = (key) => key.replace(/^src\//, '');
+
+/**
+ * @param {{ found: { file: string }[], survived: { file: string, key: string }[], argued: { why: string, keys: string[] }[] }} run
+ * @returns {Promise<string>} Markdown
+ */
+export async function describe({ found, survived, argued }) {
+  const keys = new Set(survived.map(({ key }) => key));
+  const rows = [...new Set(found.map(({ file }) => file))].map((file) => {
+    const of = (mutants) => mutants.filter((mutant) => mutant.file === file).length;
+    return `| ${ofSource(file)} | ${of(found)} | ${of(survived)} |`;
+  });
+  const reasons = argued
+    .map(({ why, keys: own }) => ({
+      why: why.trim().replace(/\s+/g, ' '),
+      own: own.filter((key) => keys.has(key)),
+    }))
+    .filter(({ own }) => own.length > 0)
+    .map(({ why, own }) => `**${why}**\n\n${own.map((key) => `- ${code(ofSource(key))}`).join('\n')}\n`);
+  const text = `${HEAD}
+${found.length} mutants; ${survived.length} stay.
+
+| file | mutants | stay |
+| --- | --- | --- |
+${rows.join('\n')}
+
+## Why they stay
+
+${reasons.join('\n')}`;
+  return format(text, { ...(await resolveConfig(import.meta.filename)), parser: 'markdown' });
+}
