@@ -2,7 +2,7 @@
 export { claimsOf, Lab } from './library/lab.ts';
 export type { CaptureOptions, ExecOptions, ExecResult, RequestOptions, UpOptions } from './library/lab.ts';
 export type { Captured } from './library/captured.ts';
-export { LabError } from './lab/folders.ts';
+export { LabError } from './lab/lab-error.ts';
 export type { StepEvent } from './lab/execute.ts';
 
 export {

@@ -13,7 +13,15 @@ import {
   whenPersistent,
 } from './ipvs.ts';
 import { NOTHING, type BalancingMethod } from './types.ts';
-import { forgetNeighbours, isReal, LOUD_VIP, quietVip, whenOnLink, whenSeveral } from './vip.ts';
+import {
+  forgetNeighbours,
+  isReal,
+  LOUD_VIP,
+  quietVip,
+  vipInspections,
+  whenOnLink,
+  whenSeveral,
+} from './vip.ts';
 
 export const ipvsDsr: BalancingMethod = {
   method: 'ipvs-dsr',
@@ -30,7 +38,7 @@ export const ipvsDsr: BalancingMethod = {
   },
   settle: forgetNeighbours,
   inspect: (setting) => {
-    const { balancer, topology } = setting;
+    const { balancer } = setting;
     return [
       tableInspection(balancer),
       inspection(
@@ -45,16 +53,7 @@ export const ipvsDsr: BalancingMethod = {
         [iptables(setting), '-t', 'nat', '-S'],
         'Nor one that translates',
       ),
-      ...topology.nodes
-        .filter((node) => isReal(node.name, balancer))
-        .map((node) =>
-          inspection(
-            `${node.name}.loopback`,
-            node.name,
-            ['ip', '-json', 'addr', 'show', 'dev', 'lo'],
-            'The VIP on the loopback',
-          ),
-        ),
+      ...vipInspections(setting, 'lo', 'The VIP on the loopback'),
     ];
   },
   table: TABLE,

@@ -1,6 +1,6 @@
 // IPVS with -i: the director puts each packet into an IP packet of its own (RFC 2003) and sends that to a backend, over any number of
 // routers. The backend takes the inner packet out, finds the VIP on itself, and answers the client directly.
-import { inNode, inspection } from '../plan/steps.ts';
+import { inNode } from '../plan/steps.ts';
 import {
   director,
   isDirector,
@@ -12,7 +12,15 @@ import {
   whenPersistent,
 } from './ipvs.ts';
 import { NOTHING, type BalancingMethod, type Setting } from './types.ts';
-import { forgetNeighbours, isReal, LOUD_VIP, quietVip, whenOnLink, whenSeveral } from './vip.ts';
+import {
+  forgetNeighbours,
+  isReal,
+  LOUD_VIP,
+  quietVip,
+  vipInspections,
+  whenOnLink,
+  whenSeveral,
+} from './vip.ts';
 
 function backend(node: string, setting: Setting) {
   return [
@@ -40,18 +48,9 @@ export const ipvsTun: BalancingMethod = {
     return isReal(node, setting.balancer) ? { before: backend(node, setting), services: [] } : NOTHING;
   },
   settle: forgetNeighbours,
-  inspect: ({ balancer, topology }) => [
-    tableInspection(balancer),
-    ...topology.nodes
-      .filter((node) => isReal(node.name, balancer))
-      .map((node) =>
-        inspection(
-          `${node.name}.loopback`,
-          node.name,
-          ['ip', '-json', 'addr', 'show', 'dev', 'tunl0'],
-          'The VIP on the tunnel',
-        ),
-      ),
+  inspect: (setting) => [
+    tableInspection(setting.balancer),
+    ...vipInspections(setting, 'tunl0', 'The VIP on the tunnel'),
   ],
   table: TABLE,
   claims: (topology) =>

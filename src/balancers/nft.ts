@@ -10,6 +10,7 @@ import {
   outsideInterface,
   quietVip,
   vipBeside,
+  vipInspections,
   whenOnLink,
   whenSeveral,
 } from './vip.ts';
@@ -154,18 +155,9 @@ export const nftDsr: BalancingMethod = {
     return isReal(node, balancer) ? { before: quietVip(node, setting, 'lo'), services: [] } : NOTHING;
   },
   settle: forgetNeighbours,
-  inspect: ({ balancer, topology }) => [
-    table(balancer),
-    ...topology.nodes
-      .filter((node) => isReal(node.name, balancer))
-      .map((node) =>
-        inspection(
-          `${node.name}.loopback`,
-          node.name,
-          ['ip', '-json', 'addr', 'show', 'dev', 'lo'],
-          'The VIP on the loopback',
-        ),
-      ),
+  inspect: (setting) => [
+    table(setting.balancer),
+    ...vipInspections(setting, 'lo', 'The VIP on the loopback'),
   ],
   table: TABLE,
   claims: (topology) => [

@@ -1,7 +1,7 @@
 // The VIP and the path of packets, whichever program balances: the balancer's VIP beside an address of its own, forwarding, and backends that
 // have the VIP and keep quiet about it.
 import { isIPv6 } from 'node:net';
-import { inNode } from '../plan/steps.ts';
+import { inNode, inspection } from '../plan/steps.ts';
 import type { CommandStep } from '../plan/types.ts';
 import { contains, parseIp } from '../topology/address.ts';
 import type { Balancer, Sabotage, Topology } from '../topology/types.ts';
@@ -134,3 +134,11 @@ export function whenOnLink(topology: Topology, ...ids: string[]): string[] {
     .some(({ address, prefix }) => contains({ ip: parseIp(address)!, prefix }, vip));
   return asked ? ids : [];
 }
+
+/** What tells whether each backend has the VIP on `device`, named as its loopback whichever device that is. */
+export const vipInspections = ({ balancer, topology }: Setting, device: string, reason: string) =>
+  topology.nodes
+    .filter((node) => isReal(node.name, balancer))
+    .map((node) =>
+      inspection(`${node.name}.loopback`, node.name, ['ip', '-json', 'addr', 'show', 'dev', device], reason),
+    );

@@ -1,11 +1,31 @@
-// Finds the lab that a command is about, and the node in it: by name, or the only one that is up.
+// Finds the lab that a command is about, and the node in it: by name, or the only one that is up; and what one is built with.
+import { dirname } from 'node:path';
 import { checkHome, labs } from '../lab/folders.ts';
-import { attachLab, type Lab } from '../lab/lab.ts';
+import { attachLab, type Lab, type UpOptions } from '../lab/lab.ts';
 import { nearest } from '../topology/nearest.ts';
 import type { Node } from '../topology/types.ts';
 import type { Cli } from './context.ts';
 import { EXIT, Failure } from './failure.ts';
 import { follow } from './progress.ts';
+import type { Loaded } from './topologies.ts';
+
+/** What a lab of a topology is built with, in the name of the topology where no other is given. */
+export function buildOptions(
+  cli: Cli,
+  { topology, file }: Loaded,
+  rest: Pick<UpOptions, 'kernel' | 'cpu' | 'onStep'> & Partial<Pick<UpOptions, 'name' | 'signal'>>,
+): UpOptions {
+  return {
+    host: cli.host,
+    topology,
+    topologyFile: file,
+    name: topology.name,
+    visible: [dirname(file)],
+    timeout: cli.timeout,
+    signal: cli.signal,
+    ...rest,
+  };
+}
 
 /**
  * The lab named, or the only one that is up. Throws Failure that lists those that are up.

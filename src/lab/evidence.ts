@@ -2,7 +2,7 @@
 // a lab's folder, in `captures/LAB`, and where an exported script ran.
 import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LabError } from './folders.ts';
+import { LabError } from './lab-error.ts';
 import { Outlet, type Owner } from './outlet.ts';
 import { readFaults, readSaved } from './saved.ts';
 import { NotACaptureError, readCapture } from '../pcap/index.ts';

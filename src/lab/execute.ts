@@ -7,7 +7,7 @@ import { commandLine } from '../plan/shell.ts';
 import type { CommandStep, ServiceStep, Stage, Step } from '../plan/types.ts';
 import { SandboxError, type SandboxClient } from '../sandbox/client.ts';
 import type { Ended, Spawn } from '../sandbox/protocol.ts';
-import { LabError } from './folders.ts';
+import { LabError } from './lab-error.ts';
 
 export type StepEvent =
   | { readonly type: 'began'; readonly step: Step }

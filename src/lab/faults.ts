@@ -11,7 +11,7 @@ import { faultWords, type Fault } from '../topology/faults.ts';
 import { nearest } from '../topology/nearest.ts';
 import type { Interface, Link, Node } from '../topology/types.ts';
 import { contextOf, execute } from './execute.ts';
-import { LabError } from './folders.ts';
+import { LabError } from './lab-error.ts';
 import { UP, type Lab } from './lab.ts';
 
 /** What a fault did. */

@@ -10,8 +10,6 @@ import { makeFolder } from './outlet.ts';
 import type { Kernel } from '../sandbox/start.ts';
 import type { Topology } from '../topology/types.ts';
 
-export { LabError };
-
 /** What a lab that is up remembers: `lab.json` in its folder. */
 export interface LabRecord {
   readonly schema: 'lblab/lab@1';

@@ -1,6 +1,6 @@
 // What only one command at a time may do in a lab: capture at its points, write its clients' logs. The sandbox's agent keeps who does it, so a
 // command that is killed lets go with the end of its connection.
-import { LabError } from './folders.ts';
+import { LabError } from './lab-error.ts';
 import type { Lab } from './lab.ts';
 
 const DOING = { capture: 'a capture is under way', requests: 'requests are under way' };

@@ -6,7 +6,6 @@ import {
   insideOf,
   isAlive,
   labFolder,
-  LabError,
   noteMonitor,
   prepareHome,
   readRecord,
@@ -19,6 +18,7 @@ import {
   writeRecord,
   type LabRecord,
 } from './folders.ts';
+import { LabError } from './lab-error.ts';
 import { writeFile } from 'node:fs/promises';
 import { kill } from 'node:process';
 import { linkNamespaces, unlinkNamespaces } from './links.ts';

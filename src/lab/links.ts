@@ -4,7 +4,7 @@ import { mkdir, readdir, readlink, stat, symlink, unlink } from 'node:fs/promise
 import { dirname, join } from 'node:path';
 import { netnsOf } from '../plan/names.ts';
 import type { Topology } from '../topology/types.ts';
-import { LabError } from './folders.ts';
+import { LabError } from './lab-error.ts';
 
 const NETNS = '/run/netns';
 const OURS = /^\/proc\/\d+\/root\/run\/lblab-[0-9a-f-]{36}\//;

@@ -3,7 +3,7 @@ import { netnsOf } from '../plan/names.ts';
 import { contains, parseIp, parseSubnet, type Ip } from '../topology/address.ts';
 import { unreachable, type Hop } from '../topology/reach.ts';
 import type { Node, Topology } from '../topology/types.ts';
-import { LabError } from './folders.ts';
+import { LabError } from './lab-error.ts';
 import type { Lab } from './lab.ts';
 
 export interface Pair {

@@ -1,7 +1,7 @@
 // Where to capture: a topology's own capture points, and any other node's interface as a point made up on the spot.
 import { nearest } from '../topology/nearest.ts';
 import type { CapturePoint, Topology } from '../topology/types.ts';
-import { LabError } from './folders.ts';
+import { LabError } from './lab-error.ts';
 
 function wrong(what: string, word: string, choices: readonly string[]): LabError {
   const near = nearest(word, choices);

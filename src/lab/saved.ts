@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { METHODS } from '../balancers/index.ts';
 import type { Topology } from '../topology/types.ts';
 import type { FaultRecord } from '../verify/types.ts';
-import { LabError } from './folders.ts';
+import { LabError } from './lab-error.ts';
 
 /** As topologies have them: nothing that leads out of a folder. */
 const name = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$/);

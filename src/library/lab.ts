@@ -1,16 +1,16 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // Labs for programs: built, asked, captured, judged and ended by methods. Says nothing on standard output and ends no process; what
 // goes wrong is thrown. Everything that a lab does is src/lab's business.
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { methodOf } from '../balancers/index.ts';
 import { makeCli, type Cli } from '../cli/context.ts';
 import { inNode } from '../cli/inside.ts';
 import { chooseFor } from '../cli/kernel.ts';
-import { nodeOf } from '../cli/labs.ts';
+import { buildOptions, nodeOf } from '../cli/labs.ts';
 import { loadTopology } from '../cli/topologies.ts';
 import { saveEvidence } from '../lab/evidence.ts';
 import type { StepEvent } from '../lab/execute.ts';
-import { LabError } from '../lab/folders.ts';
+import { LabError } from '../lab/lab-error.ts';
 import { temporaryLab, type Lab as RunningLab } from '../lab/lab.ts';
 import { pointsAt } from '../lab/points.ts';
 import { runRound } from '../lab/round.ts';
@@ -106,21 +106,17 @@ export class Lab implements AsyncDisposable {
     const { timeout, kernel } = options;
     // `json` keeps it from saying which kernel it took.
     const cli = makeCli({ json: true, timeout, kernel }, signal);
-    const { topology: read, file } = await find(cli, topology);
-    const choice = await chooseFor(cli, read);
+    const found = await find(cli, topology);
+    const choice = await chooseFor(cli, found.topology);
     const lab = await within(signal, async (own) =>
-      temporaryLab({
-        host: cli.host,
-        topology: read,
-        topologyFile: file,
-        name: read.name,
-        kernel: choice.kernel,
-        cpu: options.cpu,
-        visible: [dirname(file)],
-        timeout: cli.timeout,
-        signal: own,
-        onStep: options.onStep,
-      }),
+      temporaryLab(
+        buildOptions(cli, found, {
+          kernel: choice.kernel,
+          cpu: options.cpu,
+          signal: own,
+          onStep: options.onStep,
+        }),
+      ),
     );
     return new Lab(lab, cli);
   }

@@ -2,6 +2,7 @@
 // advertisement to its pair. Each is known of one capture point, so that it can be watched while the lab runs.
 import type { Packet } from '../pcap/index.ts';
 import type { CapturePoint, Topology } from '../topology/types.ts';
+import { addressesNamed } from './roles.ts';
 
 export type CheckKind = 'answer' | 'health' | 'advertisement';
 
@@ -20,16 +21,9 @@ export interface Check {
 }
 
 /** IANA's protocol number of VRRP. */
-const VRRP = 112;
+export const VRRP = 112;
 
 const pointOf = (topology: Topology, node: string) => topology.captures.find((point) => point.node === node);
-
-const addressesOf = (topology: Topology, node: string) =>
-  new Set(
-    topology.nodes
-      .find(({ name }) => name === node)
-      ?.interfaces.flatMap((link) => link.addresses.map(({ address }) => address)),
-  );
 
 /** The client that keeps DNS answers; the first, where there are several. */
 export function keepingClient({ traffic }: Topology): string | undefined {
@@ -61,13 +55,13 @@ export function checksOf(topology: Topology): Checks | undefined {
     });
   }
   if (balancer.pair !== undefined) {
-    const own = addressesOf(topology, balancer.node);
+    const own = addressesNamed(topology, balancer.node);
     return make('advertisement', balancer.pair.node, ({ ip }) =>
       ip?.protocol === VRRP && own.has(ip.source) ? balancer.node : undefined,
     );
   }
   if (balancer.health === undefined) return undefined;
-  const own = addressesOf(topology, balancer.node);
+  const own = addressesNamed(topology, balancer.node);
   own.delete(balancer.vip);
   const server = reals[0]?.node;
   return make('health', server, ({ ip, tcp }) => {

@@ -50,6 +50,12 @@ const union = (sets: readonly ReadonlySet<string>[]) => new Set(sets.flatMap((se
 const interfaceAddresses = (node: Node) =>
   new Set(node.interfaces.flatMap((link) => link.addresses.map(({ address }) => address)));
 
+/** The addresses of a node's interfaces; none where there is no such node. */
+export const addressesNamed = (topology: Topology, name: string): Set<string> => {
+  const node = topology.nodes.find((each) => each.name === name);
+  return node === undefined ? new Set() : interfaceAddresses(node);
+};
+
 const groupsOf = (text: string) => (text === '' ? [] : text.split(':'));
 
 /** Bits of an address, most significant first: 32 of IPv4, 128 of IPv6. */

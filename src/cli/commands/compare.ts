@@ -1,5 +1,4 @@
 // `lblab compare`: the same traffic through each method, on one kernel, and what each does to it.
-import { dirname } from 'node:path';
 import { buildPlan } from '../../plan/build.ts';
 import { temporaryLab } from '../../lab/lab.ts';
 import { runRound } from '../../lab/round.ts';
@@ -10,6 +9,7 @@ import { compare as measure, type Comparison } from '../../verify/compare.ts';
 import type { Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { chooseFor } from '../kernel.ts';
+import { buildOptions } from '../labs.ts';
 import { openProgress, type LabProgress } from '../progress.ts';
 import { loadTopology, type Loaded } from '../topologies.ts';
 
@@ -33,18 +33,7 @@ async function one(
   if (topology.balancer === undefined)
     throw new Failure(`${topology.name} has no balancer to compare`, EXIT.usage);
   progress.begin(buildPlan(topology, topology.name, { ...options, kernel }).stages);
-  const lab = await temporaryLab({
-    host: cli.host,
-    topology,
-    topologyFile: loaded.file,
-    name: topology.name,
-    kernel,
-    cpu,
-    visible: [dirname(loaded.file)],
-    timeout: cli.timeout,
-    signal: cli.signal,
-    onStep: progress.onStep,
-  });
+  const lab = await temporaryLab(buildOptions(cli, loaded, { kernel, cpu, onStep: progress.onStep }));
   try {
     const round = await runRound(lab, { ...options, traffic: true, signal: cli.signal });
     const accounts = checkAccounts(round.evidence);

@@ -1,5 +1,5 @@
 // `lblab failover`: the same fault in several labs, and what it costs the clients of each.
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { failoverRound, failoverTopology, type FailoverOptions } from '../../lab/failover.ts';
 import { refuseLinks, writeNamed } from '../../lab/outlet.ts';
 import { temporaryLab, type Lab } from '../../lab/lab.ts';
@@ -19,6 +19,7 @@ import { nextSteps } from '../../report/table.ts';
 import { callerOf, type Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { chooseFor } from '../kernel.ts';
+import { buildOptions } from '../labs.ts';
 import { save, shown } from '../output.ts';
 import { openProgress, type LabProgress } from '../progress.ts';
 import { loadTopology, type Loaded } from '../topologies.ts';
@@ -64,18 +65,7 @@ interface Wanted {
 async function up(cli: Cli, { loaded, topology, progress }: Wanted, cpu: number): Promise<Lab> {
   const { kernel } = await chooseFor(cli, topology);
   progress.begin(buildPlan(topology, topology.name, { kernel }).stages);
-  return temporaryLab({
-    host: cli.host,
-    topology,
-    topologyFile: loaded.file,
-    name: topology.name,
-    kernel,
-    cpu,
-    visible: [dirname(loaded.file)],
-    timeout: cli.timeout,
-    signal: cli.signal,
-    onStep: progress.onStep,
-  });
+  return temporaryLab(buildOptions(cli, { ...loaded, topology }, { kernel, cpu, onStep: progress.onStep }));
 }
 
 async function measure(cli: Cli, lab: Lab, { output, progress }: Wanted, options: Options): Promise<Outcome> {

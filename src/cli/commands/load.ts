@@ -1,5 +1,5 @@
 // `lblab load`: thousands of connections through a lab, each of them accounted for.
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { labs } from '../../lab/folders.ts';
 import { temporaryLab, type Lab } from '../../lab/lab.ts';
 import { runLoad } from '../../lab/load.ts';
@@ -12,7 +12,7 @@ import { judgeLoad, loadFigures, type LoadCapture } from '../../verify/load.ts';
 import { callerOf, type Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { chooseFor, machineOf } from '../kernel.ts';
-import { withLab } from '../labs.ts';
+import { buildOptions, withLab } from '../labs.ts';
 import { follow } from '../progress.ts';
 import { loadTopology } from '../topologies.ts';
 import { requireTraffic } from './request.ts';
@@ -108,20 +108,11 @@ async function inLab<T>(cli: Cli, name: string | undefined, work: (lab: Lab) => 
     if (remedy !== undefined) throw new Failure(remedy, EXIT.missing);
     return withLab(cli, name, work);
   }
-  const { topology, file } = await loadTopology(cli, name);
+  const loaded = await loadTopology(cli, name);
+  const { topology } = loaded;
   requireTraffic({ name: topology.name, topology });
   const { kernel } = await chooseFor(cli, topology, ['h2load']);
-  const lab = await temporaryLab({
-    host: cli.host,
-    topology,
-    topologyFile: file,
-    name: topology.name,
-    kernel,
-    visible: [dirname(file)],
-    timeout: cli.timeout,
-    signal: cli.signal,
-    onStep: follow(cli, topology.name),
-  });
+  const lab = await temporaryLab(buildOptions(cli, loaded, { kernel, onStep: follow(cli, topology.name) }));
   try {
     return await work(lab);
   } finally {

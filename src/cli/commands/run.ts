@@ -1,5 +1,5 @@
 // `lblab run`: up, capture, verify, down. What CI calls.
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { methodOf } from '../../balancers/index.ts';
 import { buildPlan } from '../../plan/build.ts';
@@ -10,6 +10,7 @@ import { judgeRound, summary, wantsAnotherRound, type Check } from '../../verify
 import type { Cli } from '../context.ts';
 import { EXIT } from '../failure.ts';
 import { chooseFor } from '../kernel.ts';
+import { buildOptions } from '../labs.ts';
 import { save } from '../output.ts';
 import { openProgress, type LabProgress } from '../progress.ts';
 import { openReports, type WantedReport } from '../reports.ts';
@@ -69,18 +70,9 @@ async function runOne(
   const timings: Record<string, number> = {};
   const choice = await chooseFor(cli, topology);
   progress.begin(buildPlan(topology, topology.name, { ...options, kernel: choice.kernel }).stages);
-  const lab = await temporaryLab({
-    host: cli.host,
-    topology,
-    topologyFile: loaded.file,
-    name: topology.name,
-    kernel: choice.kernel,
-    cpu,
-    visible: [dirname(loaded.file)],
-    timeout: cli.timeout,
-    signal: cli.signal,
-    onStep: progress.onStep,
-  });
+  const lab = await temporaryLab(
+    buildOptions(cli, loaded, { kernel: choice.kernel, cpu, onStep: progress.onStep }),
+  );
   timings.up = performance.now() - began;
   try {
     const { round, checks } = await roundsOf(cli, lab, options, timings);

@@ -1,5 +1,4 @@
 // `lblab up`: build a lab and leave it running.
-import { dirname } from 'node:path';
 import { checkHome, labFolder, stateOf, type LabRecord } from '../../lab/folders.ts';
 import { down, up as bringUp, UP, stagesOf } from '../../lab/lab.ts';
 import { buildPlan } from '../../plan/build.ts';
@@ -8,6 +7,7 @@ import { nextSteps } from '../../report/table.ts';
 import type { Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { chooseFor } from '../kernel.ts';
+import { buildOptions } from '../labs.ts';
 import { openProgress } from '../progress.ts';
 import { loadTopology } from '../topologies.ts';
 
@@ -83,7 +83,8 @@ function document(record: LabRecord, did: string) {
 }
 
 export async function up(cli: Cli, name: string, options: Options): Promise<number> {
-  const { topology, file } = await loadTopology(cli, name);
+  const loaded = await loadTopology(cli, name);
+  const { topology } = loaded;
   const lab = options.name ?? topology.name;
   await checkHome(cli.host.home, cli.host.uid);
   const dir = labFolder(cli.host.home, lab);
@@ -95,17 +96,7 @@ export async function up(cli: Cli, name: string, options: Options): Promise<numb
   using progress = openProgress(cli);
   const line = progress.lab(lab);
   line.begin(stagesOf(buildPlan(topology, lab, { kernel }), UP));
-  const record = await bringUp({
-    host: cli.host,
-    topology,
-    topologyFile: file,
-    name: lab,
-    kernel,
-    visible: [dirname(file)],
-    timeout: cli.timeout,
-    signal: cli.signal,
-    onStep: line.onStep,
-  });
+  const record = await bringUp(buildOptions(cli, loaded, { name: lab, kernel, onStep: line.onStep }));
   if (cli.json) progress.cli.out(JSON.stringify(document(record, 'built')) + '\n');
   else
     progress.cli.out(

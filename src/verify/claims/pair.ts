@@ -1,16 +1,16 @@
 // Claims about two directors of which the second takes over when the first goes down (VRRP, RFC 5798), and about the connections that were
 // open then. The comment at each names the lab on which it must fail.
 import type { Packet } from '../../pcap/index.ts';
+import { VRRP } from '../checks.ts';
 import { cite, claim } from '../claim.ts';
 import { isServed } from '../lookups.ts';
 import { MissingEvidenceError, type Observation, type Sighting } from '../observe.ts';
 import { masterDownInterval } from '../../topology/pair.ts';
+import { addressesNamed } from '../roles.ts';
 import type { CapturedPoint, Claim, FaultRecord } from '../types.ts';
 import { count, duration, list } from '../words.ts';
 import { synsOf } from './common.ts';
 
-/** IANA's protocol number of VRRP. */
-const VRRP = 112;
 /** Nanoseconds that a busy machine may add to a timer. */
 const SLACK = 500_000_000;
 const SECOND = 1e9;
@@ -56,13 +56,8 @@ const takeover = claim({
     end(seen);
     const pair = topology.balancer?.pair;
     if (pair === undefined) throw new MissingEvidenceError('there is one director only');
-    const addresses = (name: string) =>
-      new Set(
-        topology.nodes
-          .find((node) => node.name === name)
-          ?.interfaces.flatMap((link) => link.addresses.map(({ address }) => address)),
-      );
-    const [first, second] = [addresses(topology.balancer!.node), addresses(pair.node)];
+    const first = addressesNamed(topology, topology.balancer!.node);
+    const second = addressesNamed(topology, pair.node);
     const all = advertisements(seen);
     const last = all.findLast(({ packet }) => first.has(packet.ip!.source));
     const next = all.find(({ packet }) => second.has(packet.ip!.source));
