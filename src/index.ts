@@ -1,5 +1,6 @@
 // The library's one public entry: labs, captures anywhere, verdicts, topologies, plans. What is not here may change without notice.
-export { claimsOf, Lab } from './library/lab.ts';
+export { claimsOf } from './balancers/index.ts';
+export { Lab } from './library/lab.ts';
 export type { CaptureOptions, ExecOptions, ExecResult, RequestOptions, UpOptions } from './library/lab.ts';
 export type { Captured } from './library/captured.ts';
 export { LabError } from './lab/lab-error.ts';

@@ -7,6 +7,7 @@ import { ipvsNat } from './ipvs-nat.ts';
 import { ipvsTun } from './ipvs-tun.ts';
 import { nftDsr, nftNat } from './nft.ts';
 import { nginx, nginxStream } from './nginx.ts';
+import type { Topology } from '../topology/types.ts';
 import type { BalancingMethod } from './types.ts';
 
 const ALL: readonly BalancingMethod[] = [
@@ -32,6 +33,11 @@ export function methodOf(name: string): BalancingMethod {
   const found = BY_NAME.get(name);
   if (found === undefined) throw new RangeError(`there is no method ${name}`);
   return found;
+}
+
+/** Ids of what a topology's balancing method claims. */
+export function claimsOf(topology: Topology): readonly string[] {
+  return topology.balancer === undefined ? [] : methodOf(topology.balancer.method).claims(topology);
 }
 
 export { isDirect, type BalancingMethod } from './types.ts';

@@ -2,7 +2,7 @@
 // Labs for programs: built, asked, captured, judged and ended by methods. Says nothing on standard output and ends no process; what
 // goes wrong is thrown. Everything that a lab does is src/lab's business.
 import { resolve } from 'node:path';
-import { methodOf } from '../balancers/index.ts';
+import { claimsOf } from '../balancers/index.ts';
 import { makeCli, type Cli } from '../cli/context.ts';
 import { inNode } from '../cli/inside.ts';
 import { chooseFor } from '../cli/kernel.ts';
@@ -212,11 +212,6 @@ async function within<T>(signal: AbortSignal, work: (own: AbortSignal) => Promis
   } finally {
     signal.removeEventListener('abort', pass);
   }
-}
-
-/** Ids of what a topology's balancing method claims. */
-export function claimsOf(topology: Topology): string[] {
-  return topology.balancer === undefined ? [] : [...methodOf(topology.balancer.method).claims(topology)];
 }
 
 async function find(cli: Cli, topology: string | Topology): Promise<{ topology: Topology; file: string }> {

@@ -7,7 +7,7 @@ import { judge, judgeRound } from '../verify/index.ts';
 import { rolesOf } from '../verify/roles.ts';
 import type { Check, Evidence } from '../verify/types.ts';
 import { count, endpoint, list, tally } from '../verify/words.ts';
-import { claimsOf } from './lab.ts';
+import { claimsOf } from '../balancers/index.ts';
 import {
   checksOf,
   connectionsAt,

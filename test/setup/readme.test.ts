@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { format, resolveConfig } from 'prettier';
 import { expect, it } from 'vitest';
+import { claimsOf } from '../../src/balancers/index.ts';
 import { shippedNames, SHIPPED } from '../../src/cli/topologies.ts';
 import { parseTopology } from '../../src/topology/index.ts';
 import { allClaims } from '../../src/verify/index.ts';
@@ -45,27 +46,41 @@ function withTable(
 ) {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`;
   const table = line(head) + line(head.map(() => '---')) + rows.map(line).join('');
-  const section = new RegExp(`(\\n## ${heading}\\n[^|]*\\n)(?:\\|.*\\n)+`);
+  const section = new RegExp(`(\\n${heading}\\n[^|]*\\n)(?:\\|.*\\n)+`);
   expect(text).toMatch(section);
   return text.replace(section, (_, before: string) => before + table);
 }
 
-it('lists the topologies that ship, and every claim (vitest -u writes them)', async () => {
-  const topologies = (await shippedNames()).map((name) => {
-    const { title, balancer } = parseTopology(readFileSync(join(SHIPPED, `${name}.yaml`)), name, noFiles);
-    return [`\`${name}\``, title, balancer === undefined ? '' : `\`${balancer.method}\``];
-  });
-  const claims = allClaims().map(({ id, title }) => [`\`${id}\``, title]);
-  const file = join(root, 'README.md');
-  const text = withTable(
-    withTable(readme, 'Topologies', ['name', 'what', 'method'], topologies),
-    'Claims',
-    ['claim', 'says'],
-    claims,
+const markdown = async (file: string, text: string) =>
+  format(text, { ...(await resolveConfig(file)), parser: 'markdown' });
+
+it('lists the topologies that ship, and docs/claims.md every claim (vitest -u writes them)', async () => {
+  const shipped = (await shippedNames()).map((name) =>
+    parseTopology(readFileSync(join(SHIPPED, `${name}.yaml`)), name, noFiles),
   );
+  const rows = shipped.map(({ name, title, balancer }) => [
+    `\`${name}\``,
+    title,
+    balancer === undefined ? '' : `\`${balancer.method}\``,
+  ]);
+  const file = join(root, 'README.md');
   await expect(
-    await format(text, { ...(await resolveConfig(file)), parser: 'markdown' }),
+    await markdown(file, withTable(readme, '## Topologies', ['name', 'what', 'method'], rows)),
   ).toMatchFileSnapshot(file);
+
+  const judged = new Map(shipped.map((topology) => [topology.name, claimsOf(topology)]));
+  const claims = allClaims().map(({ id, title }) => [
+    `\`${id}\``,
+    title,
+    [...judged].flatMap(([name, ids]) => (ids.includes(id) ? [`\`${name}\``] : [])).join(', '),
+  ]);
+  const list = join(root, 'docs/claims.md');
+  await expect(
+    await markdown(
+      list,
+      withTable(`\n${readFileSync(list, 'utf8')}`, '# Claims', ['claim', 'says', 'judged in'], claims),
+    ),
+  ).toMatchFileSnapshot(list);
 });
 
 it('shows each output as text of its own', () => {

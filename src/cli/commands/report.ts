@@ -1,7 +1,7 @@
 // `lblab report`: what labs showed, as one HTML page to keep or to send.
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { methodOf } from '../../balancers/index.ts';
+import { claimsOf } from '../../balancers/index.ts';
 import { writeNamed } from '../../lab/outlet.ts';
 import { htmlReport } from '../../report/html.ts';
 import { forTerminal } from '../../report/escape.ts';
@@ -55,7 +55,7 @@ interface Subjects {
 
 function judged(round: Round, known: Partial<Judged> = {}): Judged {
   const { name, topology, evidence, folder, live } = round;
-  const ids = topology.balancer === undefined ? [] : methodOf(topology.balancer.method).claims(topology);
+  const ids = claimsOf(topology);
   const checks = judgeRound(evidence, ids, { live });
   return { name, topology, evidence, output: folder, checks, status: summary(checks), ...known };
 }

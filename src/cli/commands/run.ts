@@ -1,7 +1,7 @@
 // `lblab run`: up, capture, verify, down. What CI calls.
 import { resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { methodOf } from '../../balancers/index.ts';
+import { claimsOf } from '../../balancers/index.ts';
 import { buildPlan } from '../../plan/build.ts';
 import { interruption, temporaryLab, type Lab } from '../../lab/lab.ts';
 import { runRound, type Round } from '../../lab/round.ts';
@@ -37,7 +37,7 @@ async function roundsOf(
   timings: Record<string, number>,
 ): Promise<{ round: Round; checks: readonly Check[] }> {
   const { topology } = lab;
-  const ids = topology.balancer === undefined ? [] : methodOf(topology.balancer.method).claims(topology);
+  const ids = claimsOf(topology);
   const began = performance.now();
   for (;;) {
     const round = await runRound(lab, {

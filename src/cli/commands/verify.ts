@@ -1,6 +1,6 @@
 // `lblab verify`: what captures prove: a lab's last ones, or files in a folder.
 import { resolve } from 'node:path';
-import { methodOf } from '../../balancers/index.ts';
+import { claimsOf } from '../../balancers/index.ts';
 import { readEvidence, savedTopology } from '../../lab/evidence.ts';
 import { labFolder, readRecord } from '../../lab/folders.ts';
 import { checkDocument } from '../../report/json.ts';
@@ -106,7 +106,7 @@ export async function verify(cli: Cli, lab: string | undefined, options: Options
       EXIT.usage,
     );
   }
-  const ids = topology.balancer === undefined ? [] : methodOf(topology.balancer.method).claims(topology);
+  const ids = claimsOf(topology);
   const checks = judgeRound(evidence, ids, { live });
   const status = summary(checks);
   const result = { name, topology, evidence, output: folder, checks, status };
