@@ -9,7 +9,7 @@ so for some files, \`--every 5\` for each fifth mutant. All changes are compiled
 tests that need tshark, or chance, are left out, so that a mutant that survives here may still be noticed by those.
 
 A mutant that survives is a test that is missing, or a change that changes nothing. Each that is left stands in
-\`test/mutation/argued.yaml\` with the reason, and below; a run that finds another exits with 1.
+\`test/mutation/argued\` with the reason, and below; a run that finds another exits with 1.
 `;
 
 const code = (text) => {

@@ -38,6 +38,21 @@ const isType = (node) =>
   ts.isTypeAliasDeclaration(node) ||
   ts.isImportDeclaration(node);
 
+const isSign = (node) => ['1', '-1'].includes(node.getText());
+
+/**
+ * Whether one more than a number is another program, and not one that is tried already: for whole numbers `x < N + 1` is `x <= N`, and of what
+ * orders two things only the sign counts.
+ */
+function isNumberToChange(node) {
+  const { parent } = node;
+  if (ts.isPropertyAssignment(parent) || ts.isLiteralTypeNode(parent)) return false;
+  if (ts.isBinaryExpression(parent) && ['<', '>='].includes(parent.operatorToken.getText())) return false;
+  const side = ts.isPrefixUnaryExpression(parent) ? parent : node;
+  const choice = side.parent;
+  return !(ts.isConditionalExpression(choice) && isSign(choice.whenTrue) && isSign(choice.whenFalse));
+}
+
 /** The name of the outermost function or constant that a node is in. */
 function placeOf(node) {
   let name = 'the file';
@@ -120,11 +135,7 @@ export function mutate(file, text, first) {
         const other = node.kind === ts.SyntaxKind.TrueKeyword ? 'false' : 'true';
         self = chosen(add(node, short(node.parent), `${self} becomes ${other}`), other, self);
       }
-    } else if (
-      ts.isNumericLiteral(node) &&
-      !ts.isPropertyAssignment(node.parent) &&
-      !ts.isLiteralTypeNode(node.parent)
-    ) {
+    } else if (ts.isNumericLiteral(node) && isNumberToChange(node)) {
       self = chosen(add(node, short(node.parent), `${self} becomes ${self} + 1`), `${self} + 1`, self);
     } else if (
       ts.isCallExpression(node) &&

@@ -1,5 +1,5 @@
 // Whether the tests notice a change: `npm run mutate [-- FILE... --every 5]`. Each mutant of the files (src/verify and the heart of src/pcap
-// by default) is run through the tests that reach it until one fails. Prints the mutants that survive and are not argued in argued.yaml, and
+// by default) is run through the tests that reach it until one fails. Prints the mutants that survive and are not argued in argued/, and
 // exits with 1 if there are any; a run of all writes docs/mutants.md.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -47,6 +47,11 @@ const every = at < 0 ? 1 : Number(process.argv.splice(at, 2)[1]);
 const wanted = process.argv.slice(2).map((file) => relative(ROOT, resolve(file)));
 const files =
   wanted.length > 0 ? wanted : [...sources('src/verify'), ...HEART.map((name) => `src/pcap/${name}.ts`)];
+
+const argued = under('test/mutation/argued')
+  .flatMap((name) => parse(readFileSync(join(ROOT, name), 'utf8')))
+  .map(({ why, mutants }) => ({ why, keys: mutants.split('\n').filter((line) => line !== '') }));
+const known = new Set(argued.flatMap(({ keys }) => keys));
 
 /** One bundle with the tests of a folder and every mutant of its files, and one that tells which of them are reached. */
 async function bundle(group, own) {
@@ -107,7 +112,7 @@ async function bundle(group, own) {
 async function survey({ surveyed }) {
   const runner = new Runner(surveyed);
   const said = await runner.ask({ mutant: -1 }, 600_000);
-  await runner.end();
+  runner.end();
   if (said.failed !== undefined) throw new Error(`the tests fail without a mutant: ${said.message}`);
   const reachedBy = new Map();
   for (const [index, { reaches }] of said.tests.entries())
@@ -133,26 +138,23 @@ async function survivorsOf({ mutants, tested }, { milliseconds, onLoading, reach
     for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
       const indices = reaching(mutant.id).toSorted((a, b) => worth(b) - worth(a));
       const limit = 10_000 + 10 * indices.reduce((sum, index) => sum + milliseconds[index], 0);
-      if (onLoading.has(mutant.id)) await runner.end();
+      if (onLoading.has(mutant.id)) runner.end();
       const { failed } = indices.length === 0 ? {} : await runner.ask({ mutant: mutant.id, indices }, limit);
-      if (onLoading.has(mutant.id)) await runner.end();
-      if (failed === undefined) survivors.push({ ...mutant, isReached: indices.length > 0 });
-      else if (failed >= 0) kills[failed] += 1;
+      if (onLoading.has(mutant.id)) runner.end();
+      if (failed === undefined) {
+        survivors.push(mutant);
+        if (!known.has(mutant.key))
+          process.stdout.write(
+            `${mutant.line}\t${mutant.key}${indices.length > 0 ? '' : '\t(no test comes here)'}\n`,
+          );
+      } else if (failed >= 0) kills[failed] += 1;
       if (queue.length % 100 === 0) tell(all - queue.length, all, survivors.length);
     }
-    await runner.end();
+    runner.end();
   }
   await Promise.all(Array.from({ length: Math.max(1, Math.min(4, availableParallelism())) }, work));
   return survivors.toSorted((a, b) => a.id - b.id);
 }
-
-const argued = parse(readFileSync(join(import.meta.dirname, 'argued.yaml'), 'utf8')).map(
-  ({ why, mutants }) => ({
-    why,
-    keys: mutants.split('\n').filter((line) => line !== ''),
-  }),
-);
-const known = new Set(argued.flatMap(({ keys }) => keys));
 
 mkdirSync(WORK, { recursive: true });
 const found = [];
@@ -173,8 +175,6 @@ for (const group of ['verify', 'pcap']) {
   survived.push(...survivors);
 }
 const open = survived.filter(({ key }) => !known.has(key));
-for (const { line, key, isReached } of open)
-  process.stdout.write(`${line}\t${key}${isReached ? '' : '\t(no test comes here)'}\n`);
 const keys = new Set(survived.map(({ key }) => key));
 const run = new Set(found.map(({ file }) => file));
 const stale =

@@ -1,6 +1,6 @@
-// The tests of a bundle, run in a thread that may be ended when a mutant never comes back.
+// The tests of a bundle, run in a process of their own: a mutant may never come back, or take all memory.
+import { fork } from 'node:child_process';
 import { pathToFileURL } from 'node:url';
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
 /** What is remembered of a piece of evidence under one mutant must not be seen under the next. */
 class ForgetfulMap {
@@ -58,8 +58,8 @@ function forget() {
   for (const each of ForgetfulMap.all) each.map = new WeakMap();
 }
 
-if (!isMainThread) {
-  globalThis.lblabMutant = workerData.mutant;
+const [bundle] = process.argv.slice(2);
+if (process.argv[1] === import.meta.filename) {
   globalThis.lblabWeakMap = ForgetfulMap;
   // A bundle for the survey asks this in place of comparing.
   globalThis.lblabReach = (id) => {
@@ -70,20 +70,20 @@ if (!isMainThread) {
   const answer = async ({ mutant, indices }) => {
     globalThis.lblabMutant = mutant;
     try {
-      tests ??= (await import(workerData.bundle)).tests;
+      tests ??= (await import(bundle)).tests;
       forget();
       return indices === undefined ? await survey(tests) : await run(tests, indices);
     } catch (error) {
       return { failed: -1, message: String(error) };
     }
   };
-  parentPort.on('message', (question) => void answer(question).then((said) => parentPort.postMessage(said)));
+  process.on('message', (question) => void answer(question).then((said) => process.send(said)));
 }
 
-/** A thread with a bundle in it, loaded when it is first asked, with the mutant that it is then asked for. */
+/** A process with a bundle in it, loaded when it is first asked, with the mutant that it is then asked for. */
 export class Runner {
   #bundle;
-  #worker;
+  #child;
 
   constructor(bundle) {
     this.#bundle = pathToFileURL(bundle).href;
@@ -91,30 +91,30 @@ export class Runner {
 
   /** What the tests say of a mutant within a time: `failed` is the test that noticed it, absent where none did; -1 where it was not a test. */
   async ask(question, limit) {
-    this.#worker ??= new Worker(new URL(import.meta.url), {
-      workerData: { bundle: this.#bundle, mutant: question.mutant },
-      stdout: true,
-      stderr: true,
+    this.#child ??= fork(import.meta.filename, [this.#bundle], {
+      execArgv: ['--max-old-space-size=1024'],
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
-    const worker = this.#worker;
+    const child = this.#child;
     const said = await new Promise((done) => {
       const end = (value) => {
         clearTimeout(timer);
-        worker.removeAllListeners('message').removeAllListeners('error');
+        child.removeAllListeners();
         done(value);
       };
       const timer = setTimeout(() => end({ failed: -1, message: 'it takes too long' }), limit);
-      worker.once('message', end).once('error', (error) => end({ failed: -1, message: String(error) }));
-      worker.postMessage(question);
+      child.once('message', end);
+      child.once('exit', (code, signal) => end({ failed: -1, message: `it ends with ${signal ?? code}` }));
+      child.send(question);
     });
     // It may be in the middle of a loop.
-    if (said.failed === -1) await this.end();
+    if (said.failed === -1) this.end();
     return said;
   }
 
   /** The next question loads the bundle anew. */
-  async end() {
-    await this.#worker?.terminate();
-    this.#worker = undefined;
+  end() {
+    this.#child?.kill('SIGKILL');
+    this.#child = undefined;
   }
 }
