@@ -1,7 +1,7 @@
 // Whether the tests notice a change: `npm run mutate [-- FILE... --every 5]`. Each mutant of the files (src/verify and the heart of src/pcap
 // by default) is run through the tests that reach it until one fails. Prints the mutants that survive and are not argued in argued/, and
 // exits with 1 if there are any; a run of all writes docs/mutants.md.
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -156,6 +156,8 @@ async function survivorsOf({ mutants, tested }, { milliseconds, onLoading, reach
   return survivors.toSorted((a, b) => a.id - b.id);
 }
 
+// esbuild writes into the files that are there, which may be hard links that another tree runs from.
+rmSync(WORK, { recursive: true, force: true });
 mkdirSync(WORK, { recursive: true });
 const found = [];
 const survived = [];
