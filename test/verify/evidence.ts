@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { readEvidence } from '../../src/lab/evidence.ts';
+import type { Packet } from '../../src/pcap/index.ts';
 import type { Topology } from '../../src/topology/types.ts';
 import { claimById } from '../../src/verify/index.ts';
 import type { CapturedPoint, Evidence, Status, Verdict } from '../../src/verify/types.ts';
@@ -43,4 +44,17 @@ export function withCaptures(
     }),
   );
   return { ...evidence, captures };
+}
+
+/** Evidence with every packet of some captures changed, or left out where `change` gives nothing. */
+export function edited(
+  evidence: Evidence,
+  names: readonly string[] | undefined,
+  change: (packet: Packet) => Packet | undefined,
+): Evidence {
+  return withCaptures(evidence, (point) => {
+    if (names?.includes(point.name) === false) return point;
+    const packets = point.capture.packets.flatMap((packet) => change(packet) ?? []);
+    return { ...point, capture: { ...point.capture, packets } };
+  });
 }
