@@ -2,6 +2,7 @@
 // it lives, how long that takes, and for how long an answer is kept. Pure; knows nothing of what was measured.
 import { masterDownInterval } from '../topology/pair.ts';
 import type { Topology } from '../topology/types.ts';
+import { portOfUrl } from './roles.ts';
 import type { FaultRecord } from './types.ts';
 
 /** A range that a figure must lie in, both ends included. */
@@ -72,10 +73,10 @@ export function allowedBy(setting: Setting): Allowed {
   if (!/^(link-down|kill|stop-service)\b/.test(fault.fault)) return { why: 'nothing went down' };
   if (balancer.node === victim && balancer.pair === undefined)
     return { why: `there is no other than ${victim}` };
-  if (
-    balancer.node !== victim &&
-    balancer.services.every(({ backends }) => backends.every(({ node }) => node !== victim))
-  )
+  const asked = portOfUrl(topology.traffic!.url);
+  const service = balancer.services.find(({ port }) => port === asked);
+  const serving = service?.backends.filter(({ weight, down }) => weight > 0 && down !== true) ?? [];
+  if (balancer.node !== victim && serving.every(({ node }) => node !== victim))
     return { why: `${victim} serves nobody` };
   const none = (wait: number, why: string, atLeast = 0): Allowed => ({
     lost: span(0, 1),
@@ -115,8 +116,7 @@ export function allowedBy(setting: Setting): Allowed {
   }
   if (balancer.method === 'haproxy')
     return { why: "HAProxy's own configuration says how it looks after servers" };
-  const even = balancer.services[0]!.scheduler === 'rr';
-  const share = even ? balancer.services[0]!.backends.length : undefined;
+  const share = service?.scheduler === 'rr' ? serving.length : undefined;
   if (balancer.health === undefined) {
     // Nobody looks: it goes on for as long as anybody asks.
     const lastLost =

@@ -84,7 +84,8 @@ export function isOnLink(link: Interface, address: string): boolean {
   );
 }
 
-function portOfUrl(url: string): number | undefined {
+/** The port that a URL asks for; nothing when it is none. */
+export function portOfUrl(url: string): number | undefined {
   if (!URL.canParse(url)) return undefined;
   const { port, protocol } = new URL(url);
   return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
