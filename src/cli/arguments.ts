@@ -1,5 +1,6 @@
 // What several commands' arguments and options have in common: how a value is read, and what is said of one that cannot be.
 import { InvalidArgumentError, Option } from 'commander';
+import { NAME } from '../topology/name.ts';
 
 /** A whole number from `minimum` to `maximum`. */
 export function integer(minimum: number, maximum: number) {
@@ -26,7 +27,7 @@ export function seconds(text: string): number {
 
 /** A lab's name: part of file names and of network namespaces' names. */
 export function labName(text: string): string {
-  if (!/^[a-zA-Z]([a-zA-Z0-9-]{0,29}[a-zA-Z0-9])?$/.test(text)) {
+  if (!NAME.test(text)) {
     throw new InvalidArgumentError(
       'a name has letters, digits and "-" inside, begins with a letter, and has 31 characters at most',
     );

@@ -155,7 +155,7 @@ export function define(program: Command, version: string, act: Register): void {
     `  lblab down l7
   lblab down --all`,
   )
-    .argument('[lab]', 'the lab')
+    .argument('[lab]', 'the lab', labName)
     .option('--all', 'every lab')
     .action(act(async () => (await import('./commands/down.ts')).down));
 

@@ -8,6 +8,7 @@ import { kill } from 'node:process';
 import { LabError } from './lab-error.ts';
 import { makeFolder } from './outlet.ts';
 import type { Kernel } from '../sandbox/start.ts';
+import { NAME } from '../topology/name.ts';
 import type { Topology } from '../topology/types.ts';
 
 /** What a lab that is up remembers: `lab.json` in its folder. */
@@ -208,8 +209,17 @@ async function claim(home: string, folder: string, pid: number): Promise<boolean
   }
 }
 
+/** @throws LabError for what is no lab's name, as that could lead to any folder */
 export function labFolder(home: string, name: string): string {
+  if (!NAME.test(name))
+    throw new LabError(`${JSON.stringify(name)} is no name of a lab; lblab ls lists those that are up`);
   return join(home, 'labs', name);
+}
+
+/** The names of all labs that have a folder, whether they are up or not. */
+export async function labNames(home: string): Promise<string[]> {
+  const names = await readdir(join(home, 'labs')).catch((): string[] => []);
+  return names.filter((name) => NAME.test(name)).sort((a, b) => a.localeCompare(b));
 }
 
 export async function readRecord(dir: string): Promise<LabRecord | undefined> {
@@ -236,9 +246,8 @@ export async function noteCaptures(dir: string, folder: string): Promise<void> {
 
 /** The labs that have a record, by name; those that died are not alive, and are left to `down`. */
 export async function labs(home: string): Promise<{ record: LabRecord; dir: string; alive: boolean }[]> {
-  const names = await readdir(join(home, 'labs')).catch((): string[] => []);
   const found = await Promise.all(
-    names.sort().map(async (name) => {
+    (await labNames(home)).map(async (name) => {
       const dir = labFolder(home, name);
       const record = await readRecord(dir);
       return record && { record, dir, alive: await isAlive(record.pid, record.pidStarted) };

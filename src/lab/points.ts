@@ -1,5 +1,6 @@
 // Where to capture: a topology's own capture points, and any other node's interface as a point made up on the spot.
 import { nearest } from '../topology/nearest.ts';
+import { NO_OPTION, PRINTABLE } from '../topology/name.ts';
 import type { CapturePoint, Topology } from '../topology/types.ts';
 import { LabError } from './lab-error.ts';
 
@@ -46,9 +47,25 @@ function pointAt(topology: Topology, place: string): CapturePoint {
   );
 }
 
-/** The capture points at several places, each once; the topology's own when no place is named. */
-export function pointsAt(topology: Topology, places: readonly string[]): readonly CapturePoint[] {
-  if (places.length === 0) return topology.captures;
-  const points = new Map(places.map((place) => pointAt(topology, place)).map((point) => [point.name, point]));
-  return [...points.values()];
+/**
+ * The capture points at several places, each once; the topology's own when no place is named.
+ * @param filter in place of their own; LabError for what cannot be one
+ */
+export function pointsAt(
+  topology: Topology,
+  places: readonly string[],
+  filter?: string,
+): readonly CapturePoint[] {
+  const found = places.map((place) => pointAt(topology, place));
+  const points =
+    places.length === 0
+      ? topology.captures
+      : [...new Map(found.map((point) => [point.name, point])).values()];
+  if (filter === undefined) return points;
+  const shown = JSON.stringify(filter);
+  if (!NO_OPTION.test(filter))
+    throw new LabError(`a filter must not look like an option (got ${shown}); tcpdump would read it as one`);
+  if (!PRINTABLE.test(filter))
+    throw new LabError(`a filter is one line without control characters (got ${shown})`);
+  return points.map((point) => ({ ...point, filter }));
 }

@@ -23,8 +23,6 @@ export interface RoundOptions extends Partial<TrafficOptions> {
   readonly during?: () => Promise<unknown>;
   /** Seconds that the captures last at least. Without traffic of either kind and without this, until the signal. */
   readonly seconds?: number;
-  /** A capture filter in place of the points' own. */
-  readonly filter?: string;
   readonly signal?: AbortSignal;
   /** What goes on beside the requests; the topology's faults when left out. */
   readonly meanwhile?: (meanwhile: Meanwhile) => Promise<void>;
@@ -211,9 +209,7 @@ export async function inRound<Found>(
     timings[name] = performance.now() - began;
     return result;
   };
-  const points = options.points ?? lab.topology.captures;
-  const { filter } = options;
-  const chosen = filter === undefined ? points : points.map((point) => ({ ...point, filter }));
+  const chosen = options.points ?? lab.topology.captures;
   const topology = { ...lab.topology, captures: chosen };
   const letGo = await hold(lab, 'capture');
   let offsets: Offsets = new Map();

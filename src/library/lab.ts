@@ -144,11 +144,10 @@ export class Lab implements AsyncDisposable {
       runRound(lab, {
         requests,
         concurrency,
-        points: pointsAt(lab.topology, at ?? []),
+        points: pointsAt(lab.topology, at ?? [], filter),
         traffic,
         during,
         seconds,
-        filter,
         signal: own,
       }),
     );

@@ -1,15 +1,14 @@
 // The shapes of names and of what several sections number: what can be a name, and why a text is none.
 import * as z from 'zod';
+import { NAME } from './name.ts';
 import { what } from './shapes.ts';
-
-const NAME = /^[a-zA-Z]([a-zA-Z0-9-]{0,29}[a-zA-Z0-9])?$/;
 
 /** Why a text is no name, and what it may have been meant to be. */
 export function nameProblem(kind: string, value: unknown): string {
   const text = typeof value === 'string' ? value : '';
   const slug = toName(text);
   const hint = slug === '' || slug === text ? undefined : `write ${slug}`;
-  const subject = `${kind === 'interface' ? 'an' : 'a'} ${kind}'s name`;
+  const subject = `${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}'s name`;
   if (text === '') return what(`${subject} is empty`);
   if (text.length > 31)
     return what(`${subject} is too long`, 'it is part of file names: at most 31 characters');

@@ -1,15 +1,16 @@
 // The shape of what happens in a lab: where to capture, what clients ask for, what breaks meanwhile.
 import * as z from 'zod';
+import { NO_OPTION, PRINTABLE } from './name.ts';
 import { duration, fieldName, like, line, mapping, oneOrMore, what } from './shapes.ts';
 import { LOOKUPS } from './types.ts';
 
 const captureFilter = z
   .string()
   .max(1024)
-  .regex(/^(?![\s]*-)/, {
+  .regex(NO_OPTION, {
     error: what('a filter must not look like an option', 'tcpdump would read it as one'),
   })
-  .regex(/^[^\0-\u001f\u007f]*$/, { error: what('a filter is one line without control characters') });
+  .regex(PRINTABLE, { error: what('a filter is one line without control characters') });
 
 export const capture = z.union([
   line(64),

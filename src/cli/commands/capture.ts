@@ -90,7 +90,7 @@ function showLive(cli: Cli, lab: Lab, points: readonly CapturePoint[]) {
 }
 
 async function toFiles(cli: Cli, lab: Lab, options: Options, traffic: boolean): Promise<number> {
-  const points = pointsAt(lab.topology, options.at ?? []);
+  const points = pointsAt(lab.topology, options.at ?? [], options.filter);
   if (points.length === 0) {
     throw new Failure(`${lab.name} has no capture points: say where with --at NODE:INTERFACE`, EXIT.usage);
   }
@@ -110,7 +110,6 @@ async function toFiles(cli: Cli, lab: Lab, options: Options, traffic: boolean): 
       points,
       traffic,
       seconds: options.for,
-      filter: options.filter,
       signal: cli.signal,
       onCapturing: live?.begin,
       requester,
@@ -163,8 +162,7 @@ async function toStream(cli: Cli, lab: Lab, options: Options, traffic: boolean):
       EXIT.usage,
     );
   }
-  const [declared] = pointsAt(lab.topology, options.at);
-  const point = options.filter === undefined ? declared! : { ...declared!, filter: options.filter };
+  const point = pointsAt(lab.topology, options.at, options.filter)[0]!;
   let failures = 0;
   const words = await streamCapture(
     lab,

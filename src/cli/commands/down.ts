@@ -1,7 +1,5 @@
 // `lblab down`: end labs.
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { checkHome, sweep } from '../../lab/folders.ts';
+import { checkHome, labNames, sweep } from '../../lab/folders.ts';
 import { down as end } from '../../lab/lab.ts';
 import { sweepLinks } from '../../lab/links.ts';
 import type { Cli } from '../context.ts';
@@ -10,7 +8,7 @@ import { EXIT, Failure } from '../failure.ts';
 export async function down(cli: Cli, lab: string | undefined, options: { all?: boolean }): Promise<number> {
   const { home, uid } = cli.host;
   await checkHome(home, uid);
-  const names = await readdir(join(home, 'labs')).catch(() => []);
+  const names = await labNames(home);
   const wanted =
     options.all === true
       ? names

@@ -1,5 +1,6 @@
 // `lblab failover`: the same fault in several labs, and what it costs the clients of each.
 import { resolve } from 'node:path';
+import { methodOf } from '../../balancers/index.ts';
 import { failoverRound, failoverTopology, type FailoverOptions } from '../../lab/failover.ts';
 import { refuseLinks, writeNamed } from '../../lab/outlet.ts';
 import { temporaryLab, type Lab } from '../../lab/lab.ts';
@@ -33,6 +34,9 @@ interface Options {
   readonly output?: string;
   readonly html?: string;
 }
+
+/** In turn: so each figure tells how long it took, not who was lucky. A balancer that has none by this name keeps its own. */
+const SCHEDULER = 'rr';
 
 /** Labs that run side by side for each processor. */
 const LABS_PER_CORE = 4;
@@ -83,6 +87,20 @@ async function measure(cli: Cli, lab: Lab, { output, progress }: Wanted, options
   return { rows, ...(doubt !== undefined && { doubt }) };
 }
 
+/** Throws Failure for a scheduler that none of the topologies' methods has. */
+function requireScheduler(all: readonly Loaded[], { scheduler }: Options): void {
+  const known = new Set(
+    all.flatMap(({ topology: { balancer } }) =>
+      balancer === undefined ? [] : methodOf(balancer.method).schedulers,
+    ),
+  );
+  if (scheduler === 'own' || scheduler === SCHEDULER || known.has(scheduler)) return;
+  throw new Failure(
+    `no balancer here has a scheduler ${JSON.stringify(scheduler)}; there are own, ${[...known].join(', ')}`,
+    EXIT.usage,
+  );
+}
+
 /** All are up before anything is measured: a user-mode kernel that starts takes all the time of a processor. */
 async function together(cli: Cli, wanted: readonly Wanted[], options: Options): Promise<Outcome[]> {
   const labs = await Promise.allSettled(wanted.map(async (each, index) => up(cli, each, index)));
@@ -116,6 +134,7 @@ export async function failover(plain: Cli, names: string[], options: Options): P
   const all = await Promise.all(
     (names.length > 0 ? names : METHODS).map(async (name) => loadTopology(plain, name)),
   );
+  requireScheduler(all, options);
   const topologies = all.map(({ topology }) => failoverTopology(topology, plainOptions(options)));
   const twice = topologies.find(
     ({ name }, index) => topologies.findIndex((each) => each.name === name) < index,

@@ -1,7 +1,5 @@
 // `lblab ls`: the labs that are up, and what is left of those that died.
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { checkHome, labFolder, stateOf } from '../../lab/folders.ts';
+import { checkHome, labFolder, labNames, stateOf } from '../../lab/folders.ts';
 import { age, nextSteps, table } from '../../report/table.ts';
 import type { Cli } from '../context.ts';
 import { EXIT } from '../failure.ts';
@@ -9,9 +7,8 @@ import { EXIT } from '../failure.ts';
 export async function ls(cli: Cli): Promise<number> {
   const { home, uid } = cli.host;
   await checkHome(home, uid);
-  const names = (await readdir(join(home, 'labs')).catch(() => [])).sort((a, b) => a.localeCompare(b));
   const found = await Promise.all(
-    names.map(async (name) => ({ name, ...(await stateOf(labFolder(home, name))) })),
+    (await labNames(home)).map(async (name) => ({ name, ...(await stateOf(labFolder(home, name))) })),
   );
   const here = found.filter((lab) => lab.state !== 'absent');
   if (cli.json) {
