@@ -50,6 +50,11 @@ export function claim(definition: ClaimDefinition): Claim {
   };
 }
 
+/** What to show first: the first of these lists that has anything in it, such as what is wrong, or else all. */
+export function firstOf<T>(...lists: readonly (readonly T[])[]): readonly T[] {
+  return lists.find((items) => items.length > 0) ?? [];
+}
+
 /** Packet numbers shown of one capture: enough to look at, few enough to read. */
 const MAXIMUM_PACKETS = 20;
 

@@ -1,11 +1,10 @@
 // Claims about address translation in both directions: what holds where the article's sentence about the source is true. The comment at
 // each names the lab on which it must fail.
-import { cite, claim } from '../claim.ts';
-import { isAnswered } from '../measure.ts';
+import { cite, claim, firstOf } from '../claim.ts';
 import { isOnLink } from '../roles.ts';
 import type { Claim } from '../types.ts';
 import { count, list } from '../words.ts';
-import { oneConnection, sourceIsBalancer, spreads, synsOf } from './common.ts';
+import { oneConnection, sourceIsBalancer, spreads } from './common.ts';
 
 // Fails on nat: the source is the client.
 const source = sourceIsBalancer({
@@ -43,21 +42,24 @@ const noGateway = claim({
       .map(({ name }) => name);
     const opened = seen.opened('client');
     const failed = opened.filter(
-      (sighting) =>
-        !isAnswered(sighting) || !sighting.connection.http.some(({ response }) => response !== undefined),
+      ({ connection }) => !connection.http.some(({ response }) => response !== undefined),
     );
     const far = seen.packets('backend').filter(({ toServer, point, packet }) => {
-      const backend = roles.backends.find(({ node }) => node === point.node);
-      return !toServer && backend?.interfaces.some((link) => isOnLink(link, packet.ip.destination)) !== true;
+      const { interfaces } = roles.backends.find(({ node }) => node === point.node)!;
+      return !toServer && !interfaces.some((link) => isOnLink(link, packet.ip.destination));
     });
-    const holds = routed.length === 0 && failed.length === 0 && far.length === 0;
     return {
-      holds,
+      holds: routed.length === 0 && failed.length === 0 && far.length === 0,
       observed:
         `${routed.length === 0 ? 'no backend has' : `${list(routed)} ${routed.length === 1 ? 'has' : 'have'}`} a default route; ` +
         `${far.length === 0 ? 'no answer leaves' : `${count(far.length, 'packet')} leave`} for another segment; ` +
         `${opened.length - failed.length} of ${count(opened.length, 'request')} answered`,
-      evidence: far.length > 0 ? cite(far) : synsOf(failed.length > 0 ? failed : opened),
+      evidence: cite(
+        firstOf(
+          far,
+          firstOf(failed, opened).map(({ syn }) => syn),
+        ),
+      ),
     };
   },
 });

@@ -1,6 +1,6 @@
 // Claims about a balancer that reads HTTP: two TCP connections for each request, and what it puts into the second. The comment at each
 // names the lab on which it must fail.
-import { cite, claim } from '../claim.ts';
+import { cite, claim, firstOf } from '../claim.ts';
 import {
   backendOf,
   cookies,
@@ -25,20 +25,19 @@ function targetOf(seen: Observation, { sighting }: SeenRequest): string {
   return (first && backendOf(seen, first)?.node) ?? sighting.connection.server.address;
 }
 
-/** The sticky cookie of a request: the one the topology names, or else one whose value is a backend's name. */
-function stickyCookie(seen: Observation, request: SeenRequest): string | undefined {
-  const backends = new Set(seen.roles.backends.map(({ node }) => node));
-  return declaredCookie(seen) === undefined
-    ? [...cookies(request.request).values()].find((value) => backends.has(value))
-    : pinnedBy(seen, request);
-}
-
 const declaredCookie = (seen: Observation) => seen.evidence.topology.balancer?.nginx.stickyCookie;
 
 /** The value of the cookie by which the topology says that clients stay. */
 function pinnedBy(seen: Observation, { request }: SeenRequest): string | undefined {
-  const name = declaredCookie(seen);
-  return name === undefined ? undefined : cookies(request).get(name);
+  const declared = declaredCookie(seen);
+  return [...cookies(request)].find(([name]) => name === declared)?.[1];
+}
+
+/** The sticky cookie of a request: the one the topology names, or else one whose value is a backend's name. */
+function stickyCookie(seen: Observation, request: SeenRequest): string | undefined {
+  if (declaredCookie(seen) !== undefined) return pinnedBy(seen, request);
+  const backends = new Set(seen.roles.backends.map(({ node }) => node));
+  return [...cookies(request.request).values()].find((value) => backends.has(value));
 }
 
 // Fails on dnsrr: there the client connects to a backend itself.
@@ -68,7 +67,7 @@ const twoConnections = claim({
     const logged = seen.evidence.requests?.length;
     const requests = logged ?? requestsAmong(outer).length;
     const { pairs } = pairByNumbers(outer, inner);
-    if (outside.length + inside.length + pairs.length === 0) {
+    if (outside.length === 0 && inside.length === 0 && pairs.length === 0) {
       throw new MissingEvidenceError('no handshake was completed');
     }
     return {
@@ -76,9 +75,12 @@ const twoConnections = claim({
       observed:
         `${count(requests, 'request')}${logged === undefined ? '' : " in the clients' log"}, ` +
         `${count(outside.length, 'handshake')} on ${where(outer)}, ${inside.length} on ${where(inner)}, ` +
-        `${pairs.length === 0 ? 'none shares' : `${pairs.length} share`} both initial sequence numbers`,
+        `${pairs.length === 0 ? 'none shares' : pairs.length === 1 ? '1 shares' : `${pairs.length} share`} both initial sequence numbers`,
       evidence: synsOf(
-        pairs.length > 0 ? pairs.flatMap((pair) => [pair.first, pair.second]) : [...outside, ...inside],
+        firstOf(
+          pairs.flatMap(({ first, second }) => [first, second]),
+          [...outside, ...inside],
+        ),
       ),
     };
   },
@@ -98,14 +100,13 @@ const afterRequest = claim({
     const carrying = inner.filter(({ connection }) =>
       connection.http.some(({ request }) => request !== undefined),
     );
-    const opened = carrying.length > 0 ? carrying : inner;
+    const opened = firstOf(carrying, inner);
     const pairs = requests.slice(0, opened.length).map((request, index) => {
       const sighting = opened[index]!;
       return { request, sighting, gap: sighting.connection.firstTime - request.request.lastTime };
     });
     const early = pairs.filter(({ gap }) => gap <= 0n);
     const gaps = pairs.map(({ gap }) => gap).sort((a, b) => Number(a - b));
-    const shown = early.length > 0 ? early : pairs;
     return {
       holds: early.length === 0 && requests.length === opened.length,
       observed:
@@ -113,7 +114,9 @@ const afterRequest = claim({
         (early.length === 0
           ? `each SYN after its request, by ${duration(gaps[0]!)} to ${duration(gaps.at(-1)!)}`
           : `${early.length} of ${count(pairs.length, 'SYN')} before the request, by up to ${duration(-gaps[0]!)}`),
-      evidence: cite(shown.flatMap(({ request, sighting }) => packetsOf(request).concat(sighting.syn))),
+      evidence: cite(
+        firstOf(early, pairs).flatMap(({ request, sighting }) => packetsOf(request).concat(sighting.syn)),
+      ),
     };
   },
 });
@@ -142,7 +145,7 @@ const forwardedFor = claim({
       observed:
         `${count(inner.length, 'request')} on ${where(inner.map(({ sighting }) => sighting))}: ${spread(values, 'with')}; ` +
         `${early.length === 0 ? 'none' : early.length} of ${outer.length} on ${where(outer.map(({ sighting }) => sighting))} has one`,
-      evidence: citeRequests(wrong.length > 0 ? wrong : early.length > 0 ? early : inner),
+      evidence: citeRequests(firstOf(wrong, early, inner)),
     };
   },
 });
@@ -171,7 +174,7 @@ const proxyRequest = claim({
     return {
       holds: wrong.length === 0,
       observed: `${count(inner.length, 'request')} on ${where(inner.map(({ sighting }) => sighting))}: ${spread(inner.map(describeRequest), 'with')}`,
-      evidence: citeRequests(wrong.length > 0 ? wrong : inner),
+      evidence: citeRequests(firstOf(wrong, inner)),
     };
   },
 });
@@ -259,15 +262,13 @@ const sticky = claim({
       observed:
         `${pinned.length} with the cookie ${list([...new Set(pinned.map((request) => stickyCookie(seen, request)!))])}: ${describe(pinned)}; ` +
         `${free.length} without: ${free.length === 0 ? 'none' : describe(free)}`,
-      evidence: citeRequests(stray.length > 0 ? stray : [...pinned, ...free]),
+      evidence: citeRequests(firstOf(stray, inner)),
     };
   },
 });
 
-/** What nginx's ip_hash goes by: the first three bytes of an IPv4 address, the whole of an IPv6 one (ngx_http_upstream_module). */
-function hashed(address: string): string {
-  return address.includes(':') ? address : address.split('.').slice(0, 3).join('.');
-}
+/** What nginx's ip_hash goes by: the first three bytes of an IPv4 address, the whole of an IPv6 one, which has no dots (ngx_http_upstream_module). */
+const hashed = (address: string) => address.split('.').slice(0, 3).join('.');
 
 // Fails on round robin with several clients.
 const ipHash = claim({
@@ -318,9 +319,10 @@ const leftOut = claim({
     return `after the fault not more than ${count(Math.max(1, maxFails), 'connection')} to the server in ${failTimeout} s, and every request answered`;
   },
   measure: (seen) => {
-    const { topology, faults = [], requests = [] } = seen.evidence;
+    const { topology, faults = [], requests } = seen.evidence;
     const fault = faults.find(({ node }) => seen.roles.backends.some((backend) => backend.node === node));
     if (fault === undefined) throw new MissingEvidenceError('no backend went down while requests went on');
+    if (requests === undefined) throw new MissingEvidenceError('there is no log of requests');
     const { maxFails = MAX_FAILS, failTimeout = FAIL_TIMEOUT } = topology.balancer?.nginx ?? {};
     const down = BigInt(Math.round(fault.done * NANOSECONDS));
     const later = seen.opened('inside').filter(({ connection }) => connection.firstTime > down);

@@ -2,7 +2,7 @@
 // open then. The comment at each names the lab on which it must fail.
 import type { Packet } from '../../pcap/index.ts';
 import { VRRP } from '../checks.ts';
-import { cite, claim } from '../claim.ts';
+import { cite, claim, firstOf } from '../claim.ts';
 import { isServed } from '../lookups.ts';
 import { MissingEvidenceError, type Observation, type Sighting } from '../observe.ts';
 import { masterDownInterval } from '../../topology/pair.ts';
@@ -132,9 +132,7 @@ const moves = claim({
         (after.length === 0
           ? 'no connection that was opened later was answered'
           : `${count(after.length, 'connection')} answered through ${ways(after)} from ${duration(lastSyn(after[0]!).packet.time - down)} after on`),
-      evidence: [
-        ...cite([...claims.slice(0, 1), ...[...before.slice(-1), ...after.slice(0, 1)].map(lastSyn)]),
-      ],
+      evidence: cite([...claims.slice(0, 1), ...[...before.slice(-1), ...after.slice(0, 1)].map(lastSyn)]),
     };
   },
 });
@@ -174,7 +172,7 @@ const connections = claim({
     return {
       holds: broken.length === 0,
       observed: kept.map(describe).join('; '),
-      evidence: synsOf(broken.length > 0 ? broken : kept),
+      evidence: synsOf(firstOf(broken, kept)),
     };
   },
 });

@@ -1,6 +1,6 @@
 // Claims about a proxy that reads nothing: it connects without waiting for the request, passes every byte on, and may say who the client is
 // in a line before the first. The comment at each names the lab on which it must fail.
-import { cite, claim } from '../claim.ts';
+import { cite, claim, firstOf } from '../claim.ts';
 import { requestsAmong, streamOf } from '../measure.ts';
 import { MissingEvidenceError, type Sighting } from '../observe.ts';
 import type { Claim, PacketReference } from '../types.ts';
@@ -115,7 +115,7 @@ const client = claim({
         (wrong.length === 0
           ? `, each of a connection on ${where(outer)}`
           : `; ${wrong.length} without a client's`),
-      evidence: openings(wrong.length === 0 ? inner : wrong),
+      evidence: openings(firstOf(wrong, inner)),
     };
   },
 });

@@ -1,6 +1,6 @@
 // Claims about a director that wraps packets in IP packets of its own (RFC 2003), and backends that answer the client directly. The comment
 // at each names the lab on which it must fail.
-import { cite, claim } from '../claim.ts';
+import { cite, claim, firstOf } from '../claim.ts';
 import type { SeenPacket } from '../observe.ts';
 import type { Claim } from '../types.ts';
 import { count, spread } from '../words.ts';
@@ -67,7 +67,7 @@ const encapsulation = claim({
       observed:
         `${count(forth.length, 'client packet')} sent on: ${spread(tunnels, 'in')}; ` +
         `inner TTL ${changes(forth.map(({ first, second }) => [first.packet.ip.ttl, second.packet.ip.ttl]))}`,
-      evidence: cite((wrong.length > 0 ? wrong : forth).flatMap(({ first, second }) => [first, second])),
+      evidence: cite(firstOf(wrong, forth).flatMap(({ first, second }) => [first, second])),
     };
   },
 });
