@@ -1,6 +1,6 @@
 // Which connections inspect shows: its options' values read, and the predicate that they make together. Values of one option are
 // alternatives, different options must all hold.
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { ANALYSIS_FLAGS, type Connection, type ConnectionState } from '../pcap/index.ts';
 import type { InspectedConnection } from '../report/inspect.ts';
 import { contains, parseIp, parseSubnet, type Subnet } from '../topology/address.ts';
@@ -31,7 +31,7 @@ export interface FilterOptions {
   readonly match?: RegExp;
 }
 
-export const STATES: readonly ConnectionState[] = [
+const STATES: readonly ConnectionState[] = [
   'unanswered',
   'one-sided',
   'refused',
@@ -88,23 +88,35 @@ function oneOf<Word extends string>(known: readonly Word[], text: string): Word 
 }
 
 /** States, several parted by commas. */
-export function states(text: string, before: readonly ConnectionState[] = []): ConnectionState[] {
+function states(text: string, before: readonly ConnectionState[] = []): ConnectionState[] {
   return [...before, ...text.split(',').map((state) => oneOf(STATES, state))];
 }
 
 /** Analysis flags, several parted by commas; `any` is each of them. */
-export function analysisFlags(text: string, before: readonly string[] = []): string[] {
+function analysisFlags(text: string, before: readonly string[] = []): string[] {
   return [...before, ...text.split(',').map((flag) => oneOf([...ANALYSIS_FLAGS, 'any'], flag))];
 }
 
 /** A regular expression, without regard to case. */
-export function pattern(text: string): RegExp {
+function pattern(text: string): RegExp {
   try {
     return new RegExp(text, 'i');
   } catch (error) {
     throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
   }
 }
+
+export const STATE = new Option('--state <states>', STATES.join(', ')).argParser(states);
+
+export const ANALYSIS = new Option(
+  '--analysis <flags>',
+  'with these remarks, such as retransmission; any is all',
+).argParser(analysisFlags);
+
+export const MATCH = new Option(
+  '--match <regexp>',
+  'with this in a start line or header line of HTTP; case does not matter',
+).argParser(pattern);
 
 /** Whether something is left out by them. */
 export function isFiltering(options: FilterOptions): boolean {

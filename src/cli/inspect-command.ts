@@ -1,7 +1,7 @@
 // The command on captures of any origin: its options and examples.
 import { Option } from 'commander';
 import { integer } from './arguments.ts';
-import { analysisFlags, endpointFilter, pattern, ranges, states, STATES } from './filters.ts';
+import { ANALYSIS, endpointFilter, MATCH, ranges, STATE } from './filters.ts';
 import type { Define, Register } from './defining.ts';
 
 export function defineInspect(command: Define, act: Register): void {
@@ -32,19 +32,10 @@ export function defineInspect(command: Define, act: Register): void {
         ranges(999_999_999),
       ),
     )
-    .addOption(new Option('--state <states>', STATES.join(', ')).argParser(states))
-    .addOption(
-      new Option('--analysis <flags>', 'with these remarks, such as retransmission; any is all').argParser(
-        analysisFlags,
-      ),
-    )
+    .addOption(STATE)
+    .addOption(ANALYSIS)
     .option('--http', 'with HTTP requests')
-    .addOption(
-      new Option(
-        '--match <regexp>',
-        'with this in a start line or header line of HTTP; case does not matter',
-      ).argParser(pattern),
-    )
+    .addOption(MATCH)
     .option('--headers', 'request lines and headers, as sent; with -v the answers too')
     .option('--packets', 'the packets, one line each')
     .addOption(

@@ -1,7 +1,7 @@
 // The commands that draw what was captured: their options and examples.
 import { InvalidArgumentError, Option } from 'commander';
 import { collect, integer } from './arguments.ts';
-import { analysisFlags, endpointFilter, pattern, ranges, states, STATES } from './filters.ts';
+import { ANALYSIS, endpointFilter, MATCH, ranges, STATE } from './filters.ts';
 import type { Define, Register } from './defining.ts';
 
 const FLAGS = ['syn', 'ack', 'fin', 'rst', 'psh', 'urg', 'ece', 'cwr'];
@@ -49,19 +49,10 @@ export function definePictures(command: Define, act: Register): void {
       ).argParser(collect),
     )
     .addOption(new Option('--protocol <protocol>', 'tcp or udp').choices(['tcp', 'udp']))
-    .addOption(new Option('--state <states>', STATES.join(', ')).argParser(states))
-    .addOption(
-      new Option('--analysis <flags>', 'with these remarks, such as retransmission; any is all').argParser(
-        analysisFlags,
-      ),
-    )
+    .addOption(STATE)
+    .addOption(ANALYSIS)
     .option('--http', 'with HTTP requests')
-    .addOption(
-      new Option(
-        '--match <regexp>',
-        'with this in a start line or header line of HTTP; case does not matter',
-      ).argParser(pattern),
-    )
+    .addOption(MATCH)
     .addOption(
       new Option('--flags <flags>', 'only packets with one of these TCP flags: syn,fin,rst').argParser(
         tcpFlags,
