@@ -124,7 +124,7 @@ export function define(program: Command, version: string, act: Register): void {
 
   command(
     'run',
-    "build, capture, verify and end; the article's labs when none is named",
+    "build, capture, verify and end; the article's cases (the first of `lblab topologies`) when none is named",
     `  lblab run l7
   lblab run ./mine.yaml --json > results.json
   lblab run nat dsr --report junit=results.xml --report markdown=results.md`,
@@ -188,7 +188,7 @@ function humanReadable(argument: Argument): string {
 }
 
 const EXAMPLES = `Examples:
-  lblab run                     the article's labs, built, measured and verified
+  lblab run                     the article's cases, built, measured and verified
   lblab run ./mine.yaml         your own; exit code 1 when a check fails
   lblab up l7                   a lab to look around in ...
   lblab exec lb -- ss -tn       ... a command in one of its nodes
