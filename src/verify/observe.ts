@@ -85,7 +85,7 @@ function ownMacs(
 }
 
 /** Whether a MAC address stands for several interfaces: its first byte is odd (IEEE 802). */
-const isGroup = (mac: string) => (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
+export const isGroup = (mac: string) => (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
 
 function servicePackets(point: CapturedPoint, roles: Roles): SeenPacket[] {
   const servers = new Set([...roles.balancerAddresses, ...roles.backendAddresses]);

@@ -6,13 +6,13 @@ import { cite } from '../claim.ts';
 import { MissingEvidenceError, type Observation } from '../observe.ts';
 import { count, list, tally } from '../words.ts';
 import type { Judge } from './kind.ts';
-import { at, packetsAt, partyText, pointsAt } from './places.ts';
+import { at, packetsAt, partyText, pointsAt, wrongOrAll } from './places.ts';
 
 function ownerOf(seen: Observation, mac: string): string {
   return seen.evidence.topology.nodes.find(({ name }) => seen.macs(name).has(mac))?.name ?? mac;
 }
 
-const nobody = (nodes: readonly string[]) => (nodes.length === 0 ? 'nobody' : list(nodes));
+const nobody = (nodes: readonly string[]) => list(nodes) || 'nobody';
 
 export const arpJudge: Judge<ArpAssertion> = {
   expected: ({ at: place, address, answeredBy, askedBy }) =>
@@ -42,30 +42,33 @@ export const arpJudge: Judge<ArpAssertion> = {
     if (answeredBy !== undefined && asked.length + answers.length === 0) {
       throw new MissingEvidenceError(`nobody asked who has ${wanted} ${at(place)}`);
     }
-    const differs = (nodes: readonly string[] | undefined, packets: typeof all) => {
+    const spoken = [
+      { nodes: answeredBy, packets: answers },
+      { nodes: askedBy, packets: questions },
+    ];
+    const wrong = spoken.filter(({ nodes, packets }) => {
       const found = new Set(packets.map(({ arp }) => ownerOf(seen, arp.senderMac)));
       return (
         nodes !== undefined && (found.size !== new Set(nodes).size || nodes.some((node) => !found.has(node)))
       );
-    };
-    const wrong = [
-      ...(differs(answeredBy, answers) ? answers : []),
-      ...(differs(askedBy, questions) ? questions : []),
-    ];
+    });
     const text = (packets: typeof all) =>
       tally(packets.map(({ arp }) => ownerOf(seen, arp.senderMac)))
         .map(([node, times]) => `${node} ${times}`)
         .join(', ') || 'nobody';
-    const cited = wrong.length > 0 ? wrong : [...asked, ...answers, ...questions];
+    const about = wrongOrAll(
+      wrong.flatMap(({ packets }) => packets),
+      [...asked, ...answers, ...questions],
+    );
     return {
-      holds: !differs(answeredBy, answers) && !differs(askedBy, questions),
+      holds: wrong.length === 0,
       observed: [
         ...(answeredBy === undefined
           ? []
           : [`${count(asked.length, 'question')}, answered by ${text(answers)}`]),
         ...(askedBy === undefined ? [] : [`asked as ${wanted} by ${text(questions)}`]),
       ].join('; '),
-      evidence: cite(cited.length > 0 ? cited : all),
+      evidence: cite(wrongOrAll(about, all)),
     };
   },
 };

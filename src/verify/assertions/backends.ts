@@ -1,19 +1,18 @@
 // Which backend served a request, and how requests spread over the backends. What backends captured says so; where a proxy opened
 // another connection, the request is followed through it, and last of all the answer's own first line is read.
-import { joinRequests } from '../../pcap/index.ts';
+import { joinRequests, type Connection } from '../../pcap/index.ts';
 import type { BackendAssertion, SpreadAssertion } from '../../topology/types.ts';
 import { cite } from '../claim.ts';
-import { areBackendsCaptured, forwarded, served } from '../measure.ts';
+import { served } from '../measure.ts';
 import { MissingEvidenceError, type Observation, type SeenPacket } from '../observe.ts';
 import { count, list, spread } from '../words.ts';
 import { citeAsked, requestsText } from './http.ts';
 import type { Judge } from './kind.ts';
 import { proxied } from './paths.ts';
-import { connectionsAt, requestsAsked, type Asked, type Located } from './places.ts';
+import { connectionsAt, requestsAsked, wrongOrAll, type Asked, type Located } from './places.ts';
 
 /** Connections by both initial sequence numbers, which only one and the same connection shares. */
-const identity = ({ connection: { isn } }: Located): string | undefined =>
-  isn.client === undefined || isn.server === undefined ? undefined : `${isn.client}/${isn.server}`;
+const identity = ({ isn }: Connection) => `${isn.client}/${isn.server}`;
 
 interface Inside {
   readonly backend: string;
@@ -37,23 +36,23 @@ function towardsBackends(seen: Observation): Inside[] {
 /** The backend that the request of a connection was handed on to, in the order of what can be relied on. */
 function finder(seen: Observation): (asked: Asked) => string {
   const inside = towardsBackends(seen);
-  const byIdentity = new Map(inside.map(({ backend, located }) => [identity(located), backend]));
+  const byIdentity = new Map(inside.map(({ backend, located }) => [identity(located.connection), backend]));
   let joined: ReturnType<typeof joinProxied> | undefined;
   return (asked) => {
     if (asked.seen === undefined) return 'nobody (no connection)';
     const response = asked.exchange?.response;
     if (response === undefined) return 'nobody (no answer)';
-    const own = identity(asked.seen);
-    const same = own === undefined ? undefined : byIdentity.get(own);
+    const own = identity(asked.seen.connection);
+    const same = byIdentity.get(own);
     if (same !== undefined) return same;
     joined ??= joinProxied(seen, inside);
-    const through = own === undefined ? undefined : joined.get(own);
-    if (through !== undefined && through.size === 1) return [...through][0]!;
+    const [through, another] = joined.get(own) ?? [];
+    if (through !== undefined && another === undefined) return through;
     const [line = ''] = Buffer.from(response.body?.subarray(0, 64) ?? [])
       .toString('latin1')
       .split('\n');
     if (seen.roles.backends.some(({ node }) => node === line.trim())) return line.trim();
-    if (response.status !== undefined && response.status >= 500) return `nobody (HTTP ${response.status})`;
+    if (response.status! >= 500) return `nobody (HTTP ${response.status})`;
     throw new MissingEvidenceError(
       `nothing tells which backend served request ${asked.number} of ${asked.client}`,
     );
@@ -75,9 +74,8 @@ function joinProxied(seen: Observation, inside: readonly Inside[]): Map<string, 
   );
   for (const { outside: from, inside: to, isAnswerSame } of joined) {
     const backend = ends.get(to.connection);
-    const { client, server } = from.connection.isn;
     if (from.capture !== 0 || backend === undefined || isAnswerSame === false) continue;
-    const key = `${client}/${server}`;
+    const key = identity(from.connection);
     found.set(key, (found.get(key) ?? new Set()).add(backend));
   }
   return found;
@@ -90,14 +88,13 @@ export const backendJudge: Judge<BackendAssertion> = {
     const find = finder(seen);
     const reached = requestsAsked(seen, statement).map((asked) => ({ asked, backend: find(asked) }));
     const wrong = reached.filter(({ backend }) => !statement.is.includes(backend));
-    const cited = wrong.length > 0 ? wrong : reached;
     return {
       holds: wrong.length === 0,
       observed: `${count(reached.length, 'request')}: ${spread(
         reached.map(({ backend }) => backend),
         'by',
       )}`,
-      evidence: citeAsked(cited.map(({ asked }) => asked)),
+      evidence: citeAsked(wrongOrAll(wrong, reached).map(({ asked }) => asked)),
     };
   },
 };
@@ -109,7 +106,7 @@ interface Share {
 
 /** What is counted, one by one, with the backend that it came to. */
 function sharesOf(seen: Observation, of: SpreadAssertion['of']): Share[] {
-  const reached = of === 'connections' || areBackendsCaptured(seen) ? served(seen) : forwarded(seen);
+  const reached = served(seen);
   const shares = reached.flatMap(({ sighting: { connection, syn }, backend }) => {
     const requests = connection.http.filter(({ request }) => request !== undefined).length;
     return Array.from({ length: of === 'connections' ? 1 : requests }, () => ({ backend, syn }));
@@ -148,13 +145,13 @@ export const spreadJudge: Judge<SpreadAssertion> = {
       return isNone && tolerance === 0 ? times > 0 : off >= 1 && off > (tolerance / 100) * all.length + 1e-9;
     });
     const names = new Set(wrong.map(({ node }) => node));
-    const cited = wrong.length === 0 ? all : all.filter(({ backend }) => names.has(backend));
+    const cited = all.filter(({ backend }) => names.has(backend));
     return {
-      holds: wrong.length === 0 && all.every(({ backend }) => shares.some(([node]) => node === backend)),
+      holds: wrong.length === 0,
       observed: `${count(all.length, of.slice(0, -1))}: ${counts
         .map(({ node, times }) => `${node} ${times} (${percentText((100 * times) / all.length)})`)
         .join(', ')}`,
-      evidence: cite((cited.length === 0 ? all : cited).map(({ syn }) => syn)),
+      evidence: cite(wrongOrAll(cited, all).map(({ syn }) => syn)),
     };
   },
 };

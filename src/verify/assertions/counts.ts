@@ -1,6 +1,6 @@
 // How many connections, packets and bytes pass a capture point.
 import { packetNumbered } from '../../pcap/index.ts';
-import type { ConnectionsAssertion, Range, VolumeAssertion } from '../../topology/types.ts';
+import type { ConnectionsAssertion, Range, VolumeAssertion, Way } from '../../topology/types.ts';
 import { MissingEvidenceError, type Observation } from '../observe.ts';
 import { count, list, tally } from '../words.ts';
 import type { Judge } from './kind.ts';
@@ -12,15 +12,16 @@ import {
   openedAt,
   partyText,
   WAY_WORDS,
+  wrongOrAll,
   type Located,
 } from './places.ts';
 
 const isWithin = (value: number, { min, max }: Range) =>
   value >= (min ?? 0) && value <= (max ?? Number.POSITIVE_INFINITY);
 
-/** `10 packets`, `at least 1 packet`, `1 to 20 packets`. */
+/** `10 packets`, `at least 1 packet`, `1 to 20 packets`; no range is open at both ends. */
 function rangeText({ min, max }: Range, noun: string): string {
-  if (max === undefined) return `at least ${count(min ?? 0, noun)}`;
+  if (max === undefined) return `at least ${count(min!, noun)}`;
   if (min === undefined) return `at most ${count(max, noun)}`;
   return min === max ? (min === 0 ? `no ${noun}` : count(min, noun)) : `${min} to ${count(max, noun)}`;
 }
@@ -31,7 +32,7 @@ function sent(statement: ConnectionsAssertion, { evidence }: Observation): numbe
   if (requests === undefined) throw new MissingEvidenceError('there is no log of requests');
   const nodes = new Set(statement.at.points.map((name) => evidence.captures.get(name)?.node));
   const own = requests.filter(({ client }) => nodes.has(client));
-  return (own.length > 0 ? own : requests).length;
+  return wrongOrAll(own, requests).length;
 }
 
 function selected(statement: ConnectionsAssertion, seen: Observation): Located[] {
@@ -72,7 +73,7 @@ export const connectionsJudge: Judge<ConnectionsAssertion> = {
         (states.length === 0 ? '' : ` (${states.join(', ')})`) +
         (others === 0 ? '' : `, and ${count(others, 'other')}`) +
         (typeof wanted === 'number' ? `; ${count(wanted, 'request')} sent` : ''),
-      evidence: citeConnections(found.length > 0 ? found : opened),
+      evidence: citeConnections(wrongOrAll(found, opened)),
     };
   },
 };
@@ -97,7 +98,7 @@ function volumeJudge(unit: 'packets' | 'bytes'): Judge<VolumeAssertion> {
         return {
           holds: isWithin(total, range),
           observed: `${count(total, noun)}${WAY_WORDS[way]} in ${count(found.length, 'connection')}`,
-          evidence: total > 0 ? citePackets(found, way, seen) : citeConnections(found),
+          evidence: wrongOrAll(citePackets(found, way), citeConnections(found)),
         };
       }
       if (found.length === 0) throw new MissingEvidenceError(`no connection was captured ${at(place)}`);
@@ -110,22 +111,21 @@ function volumeJudge(unit: 'packets' | 'bytes'): Judge<VolumeAssertion> {
           `${low === high ? count(low, noun) : `${low} to ${count(high, noun)}`}${WAY_WORDS[way]} in each of ` +
           count(found.length, 'connection') +
           (wrong.length === 0 ? '' : `, ${wrong.length} outside the limits`),
-        evidence: citeConnections(wrong.length > 0 ? wrong : found),
+        evidence: citeConnections(wrongOrAll(wrong, found)),
       };
     },
   };
 }
 
-function citePackets(found: readonly Located[], way: VolumeAssertion['way'], { roles }: Observation) {
+function citePackets(found: readonly Located[], way: Way) {
+  const ways: readonly string[] = DIRECTIONS[way];
   return citeNumbers(
-    found.map(({ point, connection }) => [
+    found.map(({ point, connection: { server, packetNumbers } }) => [
       point,
-      connection.packetNumbers.filter((number) => {
-        if (way === 'both' || roles.ports.size === 0) return true;
-        const { ip, tcp } = packetNumbered(point.capture.packets, number) ?? {};
-        const isToServer =
-          ip?.destination === connection.server.address && tcp?.destinationPort === connection.server.port;
-        return isToServer === (way === 'to-server');
+      packetNumbers.filter((number) => {
+        const { ip, tcp } = packetNumbered(point.capture.packets, number)!;
+        const isToServer = ip?.destination === server.address && tcp?.destinationPort === server.port;
+        return ways.includes(isToServer ? 'toServer' : 'toClient');
       }),
     ]),
   );

@@ -1,26 +1,19 @@
-// HTTP as captured: headers, statuses, and how long answers take.
-import type { HttpExchange, HttpMessage } from '../../pcap/index.ts';
+// HTTP as captured: headers and statuses.
+import type { HttpMessage } from '../../pcap/index.ts';
 import { compilePattern, type Pattern } from '../../topology/pattern.ts';
-import type {
-  HeaderAssertion,
-  HeaderValue,
-  PointGroup,
-  ResponseTimeAssertion,
-  StatusAssertion,
-} from '../../topology/types.ts';
-import { header, median } from '../measure.ts';
-import { MissingEvidenceError, type Observation } from '../observe.ts';
-import type { CapturedPoint } from '../types.ts';
-import { count, duration, list, spread } from '../words.ts';
+import type { HeaderAssertion, HeaderValue, StatusAssertion } from '../../topology/types.ts';
+import { header } from '../measure.ts';
+import { MissingEvidenceError } from '../observe.ts';
+import { count, list, spread } from '../words.ts';
 import type { Judge } from './kind.ts';
 import {
   at,
-  citeConnections,
+  beginningOf,
   citeNumbers,
   exchangesAt,
-  pointsAt,
   partyText,
   requestsAsked,
+  wrongOrAll,
   type Asked,
   type Located,
 } from './places.ts';
@@ -49,9 +42,8 @@ function tester(value: HeaderValue | undefined): (found: string) => boolean {
   if (value === undefined) return () => true;
   if ('text' in value) return (found) => found === value.text;
   if ('address' in value) return (found) => value.address.addresses.includes(found);
-  const pattern = compilePattern(value.matches);
-  if (typeof pattern === 'string')
-    throw new MissingEvidenceError(`the pattern cannot be matched: ${pattern}`);
+  // Others are refused when the file is read.
+  const pattern = compilePattern(value.matches) as Pattern;
   return (found) => isFound(found, pattern);
 }
 
@@ -89,7 +81,7 @@ export const headerJudge: Judge<HeaderAssertion> = {
     return {
       holds: wrong.length === 0,
       observed: `${count(messages.length, of)} ${at(place)}: ${spread(values, 'with')}`,
-      evidence: citeMessages(wrong.length > 0 ? wrong : messages),
+      evidence: citeMessages(wrongOrAll(wrong, messages)),
     };
   },
 };
@@ -110,17 +102,15 @@ export function requestsText({ requests, client }: Pick<StatusAssertion, 'reques
   return `request${plural} ${list(requests.map(String))}${of} ${verb}`;
 }
 
-/** The answers' packets, or the connections of requests that have none. */
+/** The packets of each answer; of a request that has none, its connection's beginning. */
 export function citeAsked(asked: readonly Asked[]) {
-  const answered = asked.flatMap(({ seen, exchange }) =>
-    seen !== undefined && exchange?.response !== undefined
-      ? [[seen.point, exchange.response.packets] as const]
-      : [],
+  return citeNumbers(
+    asked.flatMap(({ seen, exchange }) => {
+      if (seen === undefined) return [];
+      const answer = exchange?.response;
+      return answer === undefined ? [beginningOf(seen)] : [[seen.point, answer.packets] as const];
+    }),
   );
-  const silent = asked.flatMap(({ seen, exchange }) =>
-    seen === undefined || exchange?.response !== undefined ? [] : [seen],
-  );
-  return silent.length > 0 ? citeConnections(silent) : citeNumbers(answered);
 }
 
 export const statusJudge: Judge<StatusAssertion> = {
@@ -136,93 +126,7 @@ export const statusJudge: Judge<StatusAssertion> = {
     return {
       holds: wrong.length === 0,
       observed: `${count(asked.length, 'request')}: ${spread(statuses, 'with')}`,
-      evidence: citeAsked(wrong.length > 0 ? wrong : asked),
+      evidence: citeAsked(wrongOrAll(wrong, asked)),
     };
   },
 };
-
-interface Timed {
-  /** Nothing of a request that left no packet. */
-  readonly point?: CapturedPoint;
-  readonly packets: readonly number[];
-  /** Nanoseconds; nothing without an answer. */
-  readonly taken: bigint | undefined;
-}
-
-function timed({ point, connection }: Located, exchange: HttpExchange | undefined): Timed {
-  const { request, response } = exchange ?? {};
-  const isTimed = request !== undefined && response !== undefined;
-  return {
-    point,
-    packets:
-      request === undefined ? connection.packetNumbers : [...request.packets, ...(response?.packets ?? [])],
-    taken: isTimed ? response.lastTime - request.firstTime : undefined,
-  };
-}
-
-/** Requests at a place with the time that their answers took; at a client also those that its log has and that never got so far. */
-function timedAt(seen: Observation, place: PointGroup): Timed[] {
-  const points = pointsAt(seen, place);
-  const isClients = points.every(({ node }) => seen.roles.clients.has(node));
-  if (!isClients || seen.evidence.requests === undefined) {
-    return exchangesAt(seen, place)
-      .filter(({ exchange: { request } }) => request !== undefined)
-      .map(({ exchange, ...located }) => timed(located, exchange));
-  }
-  return [...new Set(points.map(({ node }) => node))]
-    .flatMap((client) => requestsAsked(seen, { requests: 'all', client }))
-    .map((asked) =>
-      asked.seen === undefined ? { packets: [], taken: undefined } : timed(asked.seen, asked.exchange),
-    );
-}
-
-export const responseTimeJudge: Judge<ResponseTimeAssertion> = {
-  expected: (statement) => `answers ${at(statement.at)} take ${limitsText(statement)}`,
-  measure: ({ at: place, median: middle, max }, seen) => {
-    const all = timedAt(seen, place);
-    if (all.length === 0) throw new MissingEvidenceError(`no HTTP request was captured ${at(place)}`);
-    const answered = all.flatMap(({ taken }) => (taken === undefined ? [] : [taken]));
-    const silent = all.length - answered.length;
-    const slow = all.filter(({ taken }) => taken === undefined || (max !== undefined && taken > BigInt(max)));
-    // What never came would have come later than everything else.
-    const half = (all.length - 1) >> 1;
-    const isMedianRight =
-      middle === undefined || (half < answered.length && medianOf(answered, all.length) <= BigInt(middle));
-    const longest = answered.length === 0 ? undefined : answered.reduce((a, b) => (a > b ? a : b));
-    return {
-      holds: (max === undefined || slow.length === 0) && isMedianRight,
-      observed:
-        (longest === undefined
-          ? `none of ${count(all.length, 'request')} was answered`
-          : `${count(answered.length, 'answer')}: median ${duration(median(answered))}, longest ${duration(longest)}`) +
-        (silent === 0 || longest === undefined ? '' : `; ${count(silent, 'request')} without an answer`),
-      evidence: citeNumbers(
-        (slow.length > 0 ? slow : all).flatMap(({ point, packets }) =>
-          point === undefined ? [] : [[point, packets] as const],
-        ),
-      ),
-    };
-  },
-};
-
-/** The median of so many values of which only the smaller are known. */
-function medianOf(known: readonly bigint[], all: number): bigint {
-  return [...known].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))[(all - 1) >> 1]!;
-}
-
-/** `a median of at most 5.00 ms, at most 20.0 ms each`. */
-export function limitsText({
-  median: middle,
-  max,
-  min,
-}: {
-  median?: number;
-  max?: number;
-  min?: number;
-}): string {
-  return list([
-    ...(middle === undefined ? [] : [`a median of at most ${duration(middle)}`]),
-    ...(max === undefined ? [] : [`at most ${duration(max)} each`]),
-    ...(min === undefined ? [] : [`at least ${duration(min)} each`]),
-  ]);
-}

@@ -8,10 +8,11 @@ import { arpJudge } from './arp.ts';
 import { backendJudge, spreadJudge } from './backends.ts';
 import { bytesJudge, connectionsJudge, packetsJudge } from './counts.ts';
 import { endsJudge } from './ends.ts';
-import { headerJudge, responseTimeJudge, statusJudge } from './http.ts';
+import { headerJudge, statusJudge } from './http.ts';
 import type { Judge } from './kind.ts';
 import { latencyJudge } from './latency.ts';
 import { pathJudge } from './paths.ts';
+import { responseTimeJudge } from './response-time.ts';
 import { tableJudge } from './table.ts';
 import { analysisJudge, endToEndJudge } from './tcp.ts';
 
@@ -44,13 +45,13 @@ function expectedOf(assertion: Assertion, judge: Judge<Statement>, seen: Observa
 function verdictOf(assertion: Assertion, judge: Judge<Statement>, seen: Observation): Verdict {
   const expected = expectedOf(assertion, judge, seen);
   try {
-    const { holds, observed, evidence = [], note } = judge.measure(assertion, seen);
+    const { holds, observed, evidence = [] } = judge.measure(assertion, seen);
     const status = holds === assertion.not ? 'fail' : 'pass';
-    return { status, expected, observed, evidence, ...(note === undefined ? {} : { note }) };
+    return { status, expected, observed, evidence };
   } catch (error) {
     // A measurement that breaks has proven nothing.
-    const message = error instanceof Error ? error.message : String(error);
-    const observed = error instanceof MissingEvidenceError ? message : `the check broke: ${message}`;
+    const observed =
+      error instanceof MissingEvidenceError ? error.message : `the check broke: ${String(error)}`;
     return { status: 'unknown', expected, observed, evidence: [] };
   }
 }
@@ -66,7 +67,6 @@ export interface AssertionOptions {
  */
 export function judgeAssertions(evidence: Evidence, { live }: AssertionOptions): Check[] {
   const assertions = evidence.topology.expect ?? [];
-  if (assertions.length === 0) return [];
   const accounts = checkAccounts(evidence);
   const disagree = accounts.judged && accounts.status !== 'pass';
   const seen = observe(evidence);
@@ -90,7 +90,7 @@ export function judgeAssertions(evidence: Evidence, { live }: AssertionOptions):
       title: name ?? verdict.expected,
       judged,
       level,
-      ...(location === undefined ? {} : { location }),
+      location,
       ...verdict,
     };
   });

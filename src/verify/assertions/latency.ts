@@ -3,10 +3,10 @@ import type { LatencyAssertion, PointGroup, Way } from '../../topology/types.ts'
 import { median } from '../measure.ts';
 import { MissingEvidenceError, type Observation } from '../observe.ts';
 import { count, duration } from '../words.ts';
-import { limitsText } from './http.ts';
 import type { Judge } from './kind.ts';
-import { at, citeNumbers, pointsAt, WAY_WORDS } from './places.ts';
+import { at, citeNumbers, pointsAt, WAY_WORDS, wrongOrAll } from './places.ts';
 import { tracesOf, type Passage, type Trace } from './paths.ts';
+import { extremes, isOutside, limitsText } from './times.ts';
 
 interface Sample {
   readonly first: Passage;
@@ -55,13 +55,14 @@ export const latencyJudge: Judge<LatencyAssertion> = {
       from === undefined || to === undefined ? 'through the balancer' : `between ${from.name} and ${to.name}`;
     return `packets${WAY_WORDS[way]} take ${limitsText(statement)} ${where}`;
   },
-  measure: ({ from, to, way, median: middle, max, min }, seen) => {
+  measure: ({ from, to, way, median: middle = Number.POSITIVE_INFINITY, max, min }, seen) => {
     const start = from ?? sideOf(seen, 'outside');
     const end = to ?? sideOf(seen, 'inside');
     pointsAt(seen, start);
     pointsAt(seen, end);
     const packets = sample(seen, 'packets', way, start, end);
-    const samples = packets.length > 0 ? packets : sample(seen, 'requests', way, start, end);
+    const isProxied = packets.length === 0;
+    const samples = isProxied ? sample(seen, 'requests', way, start, end) : packets;
     if (samples.length === 0) {
       throw new MissingEvidenceError(
         `no packet${WAY_WORDS[way]} was captured both ${at(start)} and ${at(end)}`,
@@ -69,18 +70,15 @@ export const latencyJudge: Judge<LatencyAssertion> = {
     }
     const times = samples.map(({ taken }) => taken);
     const middleTime = median(times);
-    const shortest = times.reduce((a, b) => (a < b ? a : b));
-    const longest = times.reduce((a, b) => (a > b ? a : b));
-    const wrong = samples.filter(
-      ({ taken }) => (max !== undefined && taken > BigInt(max)) || (min !== undefined && taken < BigInt(min)),
-    );
+    const [shortest, longest] = extremes(times);
+    const wrong = samples.filter(({ taken }) => isOutside(taken, { max, min }));
     return {
-      holds: wrong.length === 0 && (middle === undefined || middleTime <= BigInt(middle)),
+      holds: wrong.length === 0 && middleTime <= middle,
       observed:
-        `${count(samples.length, packets.length > 0 ? 'packet' : 'message')}: median ${duration(middleTime)}, ` +
+        `${count(samples.length, isProxied ? 'message' : 'packet')}: median ${duration(middleTime)}, ` +
         `${duration(shortest)} to ${duration(longest)}`,
       evidence: citeNumbers(
-        (wrong.length > 0 ? wrong : samples).flatMap(({ first, second }) =>
+        wrongOrAll(wrong, samples).flatMap(({ first, second }) =>
           [first, second].map(({ point, packets: numbers }) => [point, numbers] as const),
         ),
       ),

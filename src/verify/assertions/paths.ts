@@ -6,7 +6,7 @@ import { MissingEvidenceError, type Observation } from '../observe.ts';
 import type { CapturedPoint } from '../types.ts';
 import { count, list, tally } from '../words.ts';
 import type { Judge } from './kind.ts';
-import { at, citeNumbers, connectionsAt, packetsAt, pointsAt } from './places.ts';
+import { at, citeNumbers, connectionsAt, packetsAt, pointsAt, wrongOrAll } from './places.ts';
 
 /** One capture point that something passed. */
 export interface Passage {
@@ -82,10 +82,12 @@ function requestTraces(seen: Observation): Trace[] {
     }
   }
   const byTime = (a: Passage, b: Passage) => Number(a.time - b.time);
-  return [...traces.values()].flatMap(({ request, response }): Trace[] => [
-    ...(request.length === 0 ? [] : [{ toServer: true, passages: request.sort(byTime) }]),
-    ...(response.length === 0 ? [] : [{ toServer: false, passages: response.sort(byTime) }]),
-  ]);
+  return [...traces.values()]
+    .flatMap(({ request, response }): Trace[] => [
+      { toServer: true, passages: request.sort(byTime) },
+      { toServer: false, passages: response.sort(byTime) },
+    ])
+    .filter(({ passages }) => passages.length > 0);
 }
 
 /** Where a proxy's two connections are captured: on the balancer, or else at the clients and at the backends. */
@@ -121,7 +123,7 @@ export function proxied(
 /** Whether a trace passes the places in this order; others may lie between. Passages at the same time have no order of their own. */
 function passesAll({ passages }: Trace, places: readonly PointGroup[]): boolean {
   const left = [...passages];
-  let time = passages[0]?.time ?? 0n;
+  let time = 0n;
   return places.every(({ points }) => {
     const index = left.findIndex((passage) => passage.time >= time && points.includes(passage.point.name));
     if (index < 0) return false;
@@ -196,16 +198,14 @@ export const pathJudge: Judge<PathAssertion> = {
     const noun = of === 'packets' ? 'packet' : 'message';
     const empty = judged.find(({ subjects }) => subjects.length === 0);
     if (empty !== undefined) {
-      const where = named.length === 0 ? '' : ` ${named.map(at).join(', ')}`;
-      throw new MissingEvidenceError(`no ${noun} ${empty.words} was captured${where}`);
+      throw new MissingEvidenceError(`no ${noun} ${empty.words} was captured ${named.map(at).join(', ')}`);
     }
     const wrong = judged.flatMap((way) => way.wrong);
     return {
       holds: wrong.length === 0,
       observed: judged
         .map(({ words, subjects, wrong: bad }) => {
-          const shown = bad.length === 0 ? subjects : bad;
-          const paths = tally(shown.map(traceText)).slice(0, 4);
+          const paths = tally(wrongOrAll(bad, subjects).map(traceText)).slice(0, 4);
           const amount =
             bad.length === 0
               ? count(subjects.length, noun)
@@ -213,7 +213,12 @@ export const pathJudge: Judge<PathAssertion> = {
           return `${amount} ${words}: ${paths.map(([path, times]) => `${times} by ${path}`).join('; ')}`;
         })
         .join('. '),
-      evidence: citeTraces(wrong.length > 0 ? wrong : judged.flatMap(({ subjects }) => subjects)),
+      evidence: citeTraces(
+        wrongOrAll(
+          wrong,
+          judged.flatMap(({ subjects }) => subjects),
+        ),
+      ),
     };
   },
 };

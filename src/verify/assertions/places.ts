@@ -10,7 +10,7 @@ import {
 } from '../../pcap/index.ts';
 import type { Party, PointGroup, Selection, Way } from '../../topology/types.ts';
 import { cite } from '../claim.ts';
-import { MissingEvidenceError, type Observation } from '../observe.ts';
+import { isGroup, MissingEvidenceError, type Observation } from '../observe.ts';
 import type { CapturedPoint, PacketReference, RequestRecord } from '../types.ts';
 import { count } from '../words.ts';
 
@@ -25,10 +25,10 @@ export interface LocatedExchange extends Located {
   readonly exchange: HttpExchange;
 }
 
-const connectionsOf = new WeakMap<CapturedPoint, readonly Connection[]>();
+/** Packets of one capture point. */
+export type Numbers = readonly [point: CapturedPoint, numbers: readonly number[]];
 
-/** Whether a MAC address stands for several interfaces: its first byte is odd (IEEE 802). */
-const isGroup = (mac: string) => (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
+const connectionsOf = new WeakMap<CapturedPoint, readonly Connection[]>();
 
 /**
  * What passed a node: without the frames that a segment flooded to an interface they are not for, as a switch does until it has learnt where
@@ -147,8 +147,8 @@ function askedBy(seen: Observation, client: string): Asked[] {
       client,
       number: record.number,
       record,
-      ...(located === undefined ? {} : { seen: located }),
-      ...(exchange === undefined ? {} : { exchange }),
+      seen: located,
+      exchange,
     };
   });
 }
@@ -172,31 +172,24 @@ export function requestsAsked(seen: Observation, { requests, client }: Selection
   return asked.filter(({ number }) => requests.includes(number));
 }
 
-/** Packets of a capture point by their numbers. */
-export function packetsIn(
-  point: CapturedPoint,
-  numbers: Iterable<number>,
-): { point: CapturedPoint; packet: Packet }[] {
-  const { packets } = point.capture;
-  return [...numbers].flatMap((number) => {
-    const packet = packetNumbered(packets, number);
-    return packet === undefined ? [] : { point, packet };
-  });
-}
+/** What a verdict rests on: what is wrong, or all of it where nothing is. */
+export const wrongOrAll = <T>(wrong: readonly T[], all: readonly T[]) => (wrong.length > 0 ? wrong : all);
 
-export function citeNumbers(found: Iterable<readonly [CapturedPoint, Iterable<number>]>): PacketReference[] {
-  return cite([...found].flatMap(([point, numbers]) => packetsIn(point, numbers)));
-}
-
-/** The SYN of each connection, or its first packet. */
-export function citeConnections(located: readonly Located[]): PacketReference[] {
-  return citeNumbers(
-    located.map(({ point, connection }) => [
-      point,
-      [connection.handshake.syn ?? connection.packetNumbers[0]!],
-    ]),
+/** Packets of capture points by their numbers, each of a packet that is there. */
+export function citeNumbers(found: readonly Numbers[]): PacketReference[] {
+  return cite(
+    found.flatMap(([point, numbers]) =>
+      numbers.map((number) => ({ point, packet: packetNumbered(point.capture.packets, number)! })),
+    ),
   );
 }
+
+/** The SYN of a connection, or its first packet. */
+export function beginningOf({ point, connection }: Located): Numbers {
+  return [point, [connection.handshake.syn ?? connection.packetNumbers[0]!]];
+}
+
+export const citeConnections = (located: readonly Located[]) => citeNumbers(located.map(beginningOf));
 
 /** An address with whose it is: `10.133.1.1 (lb)`. */
 export function addressText({ evidence: { topology } }: Observation, address: string): string {

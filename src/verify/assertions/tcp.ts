@@ -4,7 +4,15 @@ import type { AnalysisAssertion, EndToEndAssertion } from '../../topology/types.
 import { MissingEvidenceError } from '../observe.ts';
 import { count, list } from '../words.ts';
 import type { Judge } from './kind.ts';
-import { at, citeConnections, citeNumbers, connectionsAt, openedAt, type Located } from './places.ts';
+import {
+  at,
+  citeConnections,
+  citeNumbers,
+  connectionsAt,
+  openedAt,
+  wrongOrAll,
+  type Located,
+} from './places.ts';
 
 interface Pairs {
   readonly pairs: readonly (readonly [Located, Located])[];
@@ -20,7 +28,7 @@ function pair(first: readonly Located[], second: readonly Located[]): Pairs {
   const taken = new Set<Located>();
   const pairs = first.flatMap((one): [Located, Located][] => {
     const { client, server } = one.connection.isn;
-    const other = (client === undefined ? [] : (waiting.get(client) ?? [])).find((candidate) => {
+    const other = (waiting.get(client) ?? []).find((candidate) => {
       const theirs = candidate.connection.isn.server;
       return !taken.has(candidate) && (theirs === server || theirs === undefined || server === undefined);
     });
@@ -43,14 +51,14 @@ export const endToEndJudge: Judge<EndToEndAssertion> = {
     if (second.length === 0 && connections === 2)
       throw new MissingEvidenceError(`no SYN was captured ${at(to)}`);
     const { pairs, alone } = pair(first, second);
-    const holds = connections === 1 ? pairs.length > 0 && alone.length === 0 : pairs.length === 0;
-    const shown = pairs.length > 0 && (holds || connections === 2) ? pairs.flat() : alone;
+    // There is a first, so that where nothing is alone there is a pair.
+    const [wrong, right] = connections === 1 ? [alone, pairs.flat()] : [pairs.flat(), alone];
     return {
-      holds,
+      holds: wrong.length === 0,
       observed:
         `${count(first.length, 'connection')} ${at(from)}, ${second.length} ${at(to)}; ` +
         (pairs.length === 0 ? 'none is the same' : `${pairs.length} of them the same`),
-      evidence: citeConnections(shown),
+      evidence: citeConnections(wrongOrAll(wrong, right)),
     };
   },
 };
@@ -77,15 +85,15 @@ export const analysisJudge: Judge<AnalysisAssertion> = {
       observed:
         `${count(found.length, 'connection')}: ` +
         (occurring.length === 0 ? 'none' : list(occurring.map(({ flag, times }) => `${times} ${flag}`))),
-      evidence:
-        wrong.length === 0
-          ? citeConnections(found)
-          : citeNumbers(
-              found.map(({ point, connection }) => [
-                point,
-                wrong.flatMap(({ flag }) => connection.analysisPackets[flag] ?? []),
-              ]),
-            ),
+      evidence: wrongOrAll(
+        citeNumbers(
+          found.map(({ point, connection }) => [
+            point,
+            wrong.flatMap(({ flag }) => connection.analysisPackets[flag] ?? []),
+          ]),
+        ),
+        citeConnections(found),
+      ),
     };
   },
 };
