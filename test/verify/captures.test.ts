@@ -171,7 +171,7 @@ describe('an edited capture is found out', () => {
     });
     expect(verdict('nat.both-ways', evidence)).toMatchObject({ status: 'fail' });
     expect(verdict('nat.both-ways', evidence).observed).toBe(
-      '4 connections on both sides; 1 with no data to the client',
+      '4 connections on both sides; 1 with bytes to the client on one side only',
     );
   });
 

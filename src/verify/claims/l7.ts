@@ -325,7 +325,7 @@ const leftOut = claim({
     if (requests === undefined) throw new MissingEvidenceError('there is no log of requests');
     const { maxFails = MAX_FAILS, failTimeout = FAIL_TIMEOUT } = topology.balancer?.nginx ?? {};
     const down = BigInt(Math.round(fault.done * NANOSECONDS));
-    const later = seen.opened('inside').filter(({ connection }) => connection.firstTime > down);
+    const later = seen.opened('inside').filter(({ connection }) => connection.firstTime >= down);
     const tried = later.filter(({ syn }) => backendOf(seen, syn)?.node === fault.node);
     if (tried.length === 0) throw new MissingEvidenceError(`nobody asked ${fault.node} after its fault`);
     const limit = Math.max(1, maxFails);

@@ -147,14 +147,14 @@ const connections = claim({
     const kept = seen
       .opened('client')
       .filter(({ connection: { firstTime, http } }) => firstTime < down && http.length > 1)
-      .filter(({ packets }) => packets.some(({ packet, toServer }) => toServer && packet.time > down));
+      .filter(({ packets }) => packets.some(({ packet, toServer }) => toServer && packet.time >= down));
     if (kept.length === 0)
       throw new MissingEvidenceError(
         'no connection with several requests was open when the director went down',
       );
     const answers = ({ connection }: Sighting) =>
       connection.http.flatMap(({ response }) => (response === undefined ? [] : [response]));
-    const later = (sighting: Sighting) => answers(sighting).filter(({ firstTime }) => firstTime > down);
+    const later = (sighting: Sighting) => answers(sighting).filter(({ firstTime }) => firstTime >= down);
     const isReset = ({ packets }: Sighting) =>
       packets.some(({ packet, toServer }) => !toServer && packet.tcp.flags.rst);
     const broken = kept.filter((sighting) => later(sighting).length === 0 || isReset(sighting));
