@@ -194,6 +194,13 @@ describe('nat.passed-through', () => {
     );
   });
 
+  test('one packet that has a twin is enough to say so', async () => {
+    const evidence = await passed({ handshake: 'syn' }, { handshake: 'syn', says: [] });
+    expect(verdict('nat.passed-through', evidence).observed).toBe(
+      '1 SYN passed on before the request, by 5.00 µs (median); 1 packet passed on within 5.00 µs (median), 5.00 µs (maximum)',
+    );
+  });
+
   test.each([
     ['at the instant of the request', 10],
     ['after its first byte', 11],
