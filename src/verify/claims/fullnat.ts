@@ -42,7 +42,7 @@ const noGateway = claim({
       .map(({ name }) => name);
     const opened = seen.opened('client');
     const failed = opened.filter(
-      ({ connection }) => !connection.http.some(({ response }) => response !== undefined),
+      ({ connection: { http } }) => http.length === 0 || http.some(({ response }) => response === undefined),
     );
     const far = seen.packets('backend').filter(({ toServer, point, packet }) => {
       const { interfaces } = roles.backends.find(({ node }) => node === point.node)!;
@@ -52,7 +52,7 @@ const noGateway = claim({
       holds: routed.length === 0 && failed.length === 0 && far.length === 0,
       observed:
         `${routed.length === 0 ? 'no backend has' : `${list(routed)} ${routed.length === 1 ? 'has' : 'have'}`} a default route; ` +
-        `${far.length === 0 ? 'no answer leaves' : `${count(far.length, 'packet')} leave`} for another segment; ` +
+        `${far.length === 0 ? 'no answer leaves' : count(far.length, 'packet leaves', 'packets leave')} for another segment; ` +
         `${opened.length - failed.length} of ${count(opened.length, 'request')} answered`,
       evidence: cite(
         firstOf(
