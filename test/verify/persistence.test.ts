@@ -33,6 +33,33 @@ test('first one client, then the other: each stays', () => {
   expect(verdict('l4.persistence', arrange([...a, ...b])).status).toBe('pass');
 });
 
+test('two connections of each are enough, and so is one time that a client comes twice in a row', () => {
+  const [first, second] = [a.slice(0, 2), b.slice(0, 2)];
+  expect(verdict('l4.persistence', arrange([...first, ...second])).status).toBe('pass');
+  expect(verdict('l4.persistence', arrange([a[0]!, a[1]!, b[0]!, a[2]!, b[1]!])).status).toBe('pass');
+});
+
+test('is seen on the balancer where a backend was not captured', () => {
+  const all = arrange([...a, ...b]);
+  const without = withCaptures(all, (point) => (point.node === 'be1' ? undefined : point));
+  expect(verdict('l4.persistence', without)).toEqual({
+    ...verdict('l4.persistence', all),
+    evidence: [{ capture: 'eth1', packets: expect.any(Array) as number[] }],
+  });
+});
+
+test('clients that are all on one backend may have had no other', async () => {
+  const spread = await recorded('nat-two-clients');
+  const onFirst = ports(spread, 'be1');
+  const alone = rearranged(spread, new Map(onFirst.map((port, index) => [port, index])));
+  expect(verdict('l4.persistence', alone)).toMatchObject({
+    status: 'unknown',
+    observed: expect.stringMatching(
+      /^192\.168\.11\.\d+: \d connections all to be1; 192\.168\.11\.\d+: \d connections all to be1; nothing shows that another backend was there$/,
+    ) as string,
+  });
+});
+
 test('clients in turn stay by parity under round robin, too', () => {
   const turns = a.flatMap((port, index) => [port, b[index]!]);
   expect(verdict('l4.persistence', arrange(turns))).toMatchObject({

@@ -65,7 +65,7 @@ function everySyn(
   definition: Omit<ClaimDefinition, 'measure'> & {
     readonly place: Place;
     readonly end: 'source' | 'destination';
-    readonly allowed: (seen: Observation) => ReadonlySet<string>;
+    readonly allowed: (seen: Observation) => ReadonlySet<string | undefined>;
   },
 ): Claim {
   const { place, end, allowed, ...rest } = definition;
@@ -124,7 +124,7 @@ export function destinationIsVip(heading: Heading): Claim {
     place: 'backend',
     end: 'destination',
     expected: (seen) => `every SYN at a backend goes to ${seen.roles.vip ?? "the balancer's address"}`,
-    allowed: ({ roles }) => new Set(roles.vip === undefined ? [] : [roles.vip]),
+    allowed: ({ roles }) => new Set([roles.vip]),
   });
 }
 
@@ -146,7 +146,7 @@ function sharedNumbers(seen: Observation, first: Place, second: Place): Finding 
   }
   // A backend without a capture of its own leaves its connections without a counterpart.
   const isPartial = second === 'backend' && !areBackendsCaptured(seen);
-  const holds = onlySecond.length === 0 && pairs.length > 0 && (onlyFirst.length === 0 || isPartial);
+  const holds = onlySecond.length === 0 && (onlyFirst.length === 0 || isPartial);
   const shared =
     pairs.length === one.length && pairs.length === other.length
       ? 'all pairs share both initial sequence numbers'
@@ -163,7 +163,7 @@ export function sharesText(seen: Observation, counts: ReadonlyMap<string, number
   return seen.roles.backends
     .map(({ node, weight, down }) => {
       const remark = down ? ' (marked down)' : weight === 0 ? ' (weight 0)' : '';
-      return `${node}${remark} ${counts.get(node) ?? 0}`;
+      return `${node}${remark} ${counts.get(node)!}`;
     })
     .join(', ');
 }
@@ -221,7 +221,12 @@ export function payloadUntouched(heading: Heading, first: Place, second: Place):
         (sum, { first: { connection } }) => sum + connection.payload.toServer + connection.payload.toClient,
         0,
       );
-      const holds = pairs.length > 0 && requests.length + responses.length + added.length + lone.length === 0;
+      const wrong = [
+        ...[...requests, ...responses].flatMap((pair) => [pair.first, pair.second]),
+        ...added.map(({ sighting }) => sighting),
+        ...lone,
+      ];
+      const holds = wrong.length === 0;
       const findings = [
         `${count(pairs.length, 'connection')} compared`,
         ...(lone.length === 0 ? [] : [`${count(lone.length, 'connection')} at one place only`]),
@@ -229,11 +234,6 @@ export function payloadUntouched(heading: Heading, first: Place, second: Place):
         ...(responses.length === 0 ? [] : [`responses differ in ${responses.length}`]),
         ...(holds ? [`${bytes} bytes equal`] : []),
         added.length === 0 ? 'no X-Forwarded-For' : `${count(added.length, 'request')} with X-Forwarded-For`,
-      ];
-      const wrong = [
-        ...[...requests, ...responses].flatMap((pair) => [pair.first, pair.second]),
-        ...added.map(({ sighting }) => sighting),
-        ...lone,
       ];
       const cited = holds ? pairs.flatMap((pair) => [pair.first, pair.second]) : wrong;
       return {

@@ -49,10 +49,10 @@ const rotates = claim({
       observed:
         several.length === 0
           ? `${count(all.length, 'answer')}, none with more than one address: ${first(all)}`
-          : `${count(several.length, 'answer')} with ${several[0]!.addresses.length} addresses begin ${first(several)}` +
+          : `${count(several.length, 'answer')} with several addresses begin ${first(several)}` +
             (still.length === 0 ? ', never twice in a row' : `, ${still.length} as the one before`) +
             (alone === 0 ? '' : `; ${alone} with one address, when the other was withdrawn`),
-      evidence: cite((still.length > 0 ? still.map(({ answer }) => answer) : all).slice(0, 20)),
+      evidence: cite(still.length > 0 ? still.map(({ answer }) => answer) : all),
     };
   },
 });
@@ -213,8 +213,8 @@ const failover = claim({
       throw new MissingEvidenceError(`no client that keeps answers had the address of ${down.fault.node}`);
     const subjects = (hit.length > 0 ? hit : clients).map((client) => outageOf(client, from));
     const others = clients.filter((client) => hit.length > 0 && !keeping.includes(client));
-    const isStuck = ({ attempts, failed, asked }: Outage) =>
-      asked !== undefined && failed.length === attempts.length && attempts.length > 1;
+    const isStuck = ({ attempts, failed }: Outage) => failed.length === attempts.length;
+    const isShort = ({ attempts, asked }: Outage) => attempts.length < 2 || asked === undefined;
     const describe = ({ client, attempts, failed, asked, recovered }: Outage) =>
       `${client.name}: ${failed.length} of ${count(attempts.length, 'attempt')} ${asked === undefined ? 'after the fault' : `before its next answer ${duration(asked)} after the fault`} failed, ` +
       (recovered === undefined
@@ -226,9 +226,13 @@ const failover = claim({
       const lost = all.filter((sighting) => !isServed(sighting)).length;
       return `${client.name} asks for each request: ${lost} of ${count(all.length, 'attempt')} failed${after.recovered === undefined ? '' : `, the first that was answered came after ${duration(after.recovered)}`}`;
     });
+    const observed = [...subjects.map(describe), ...rest].join('; ');
+    const holds = subjects.every(isStuck);
+    if (holds && subjects.some(isShort))
+      throw new MissingEvidenceError(`${observed}; two attempts and an answer after them are needed`);
     return {
-      holds: subjects.every(isStuck),
-      observed: [...subjects.map(describe), ...rest].join('; '),
+      holds,
+      observed,
       evidence: synsOf(subjects.flatMap(({ attempts }) => attempts)),
     };
   },

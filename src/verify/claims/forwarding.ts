@@ -59,7 +59,6 @@ export function answersDirectly(heading: Heading): Claim {
       `the balancer sees no packet from ${vipText(seen)} to a client; the client gets them from a backend's MAC address`,
     measure: (seen) => {
       const { vip, servicePorts, clientAddresses, backends } = seen.roles;
-      seen.points('outside');
       const isAnswer = ({ packet: { ip, tcp } }: SeenPacket) =>
         ip.source === vip && servicePorts.has(tcp.sourcePort) && clientAddresses.has(ip.destination);
       const passed = [...seen.packets('outside'), ...seen.packets('inside')].filter(isAnswer);
@@ -133,10 +132,12 @@ export function silentInArp(heading: Heading): Claim {
               : [],
           ),
         );
-      if (arps.length === 0)
-        throw new MissingEvidenceError(`no ARP packet about ${vip ?? 'a VIP'} was captured at the client`);
       const own = seen.macs(balancer?.name ?? '');
       const claiming = arps.filter(({ arp }) => arp.senderAddress === vip);
+      if (claiming.length === 0)
+        throw new MissingEvidenceError(
+          `no ARP packet with ${vip ?? 'a VIP'} as its sender was captured at the client`,
+        );
       const others = claiming.filter(({ arp }) => !own.has(arp.senderMac));
       const nodeOf = (mac: string) =>
         own.has(mac)
@@ -146,10 +147,8 @@ export function silentInArp(heading: Heading): Claim {
         ({ arp }) => `${arp.senderMac} (${nodeOf(arp.senderMac)}, ${arp.operation})`,
       );
       return {
-        holds: others.length === 0 && claiming.length > 0,
-        observed:
-          `${count(arps.length, 'ARP packet')} about ${vip}, ${claiming.length} with it as the sender` +
-          (claiming.length === 0 ? '' : `: ${spread(senders, 'from')}`),
+        holds: others.length === 0,
+        observed: `${count(arps.length, 'ARP packet')} about ${vip}, ${claiming.length} with it as the sender: ${spread(senders, 'from')}`,
         evidence: cite(others.length > 0 ? others : arps),
       };
     },
@@ -165,15 +164,15 @@ export function hasVip(heading: Heading, title: string): Claim {
     expected: ({ roles }) =>
       `${roles.vip ?? 'the VIP'} on each of ${list(roles.backends.map(({ node }) => node))}`,
     measure: (seen) => {
-      const found = seen.roles.backends.map(({ node }) => {
+      const { vip, backends } = seen.roles;
+      if (backends.length === 0) throw new MissingEvidenceError('there are no backends');
+      const found = backends.map(({ node }) => {
         const text = seen.evidence.tables?.get(`${node}.loopback`);
         if (text === undefined) throw new MissingEvidenceError(`the addresses of ${node} were not read`);
         return { node, addresses: parseAddresses(text) };
       });
-      const { vip } = seen.roles;
       return {
-        holds:
-          vip !== undefined && found.length > 0 && found.every(({ addresses }) => addresses.includes(vip)),
+        holds: found.every(({ addresses }) => addresses.includes(vip ?? '')),
         observed: found.map(({ node, addresses }) => `${node} has ${list(addresses) || 'none'}`).join('; '),
       };
     },
