@@ -88,7 +88,8 @@ async function bundle(group, own) {
               contents: change(texts.get(path) ?? readFileSync(path, 'utf8'))
                 .replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href))
                 .replaceAll('import.meta.dirname', JSON.stringify(resolve(path, '..')))
-                .replaceAll('new WeakMap', 'new globalThis.lblabWeakMap'),
+                // What a file remembers from one call to the next begins empty.
+                .replaceAll(/^(const \w+ = new )((?:Weak)?Map<.*>\(\);)$/gm, '$1globalThis.lblab$2'),
               loader: 'ts',
             }));
           },

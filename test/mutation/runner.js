@@ -2,24 +2,31 @@
 import { fork } from 'node:child_process';
 import { pathToFileURL } from 'node:url';
 
-/** What is remembered of a piece of evidence under one mutant must not be seen under the next. */
-class ForgetfulMap {
-  static all = new Set();
-  map = new WeakMap();
-  constructor() {
-    ForgetfulMap.all.add(this);
-  }
-  get(key) {
-    return this.map.get(key);
-  }
-  has(key) {
-    return this.map.has(key);
-  }
-  set(key, value) {
-    this.map.set(key, value);
-    return this;
-  }
-}
+const memories = new Set();
+/** What files remember, of a piece of evidence or of addresses, under one mutant must not be seen under the next. */
+const forgetful = (Kind) =>
+  class {
+    map = new Kind();
+    constructor() {
+      memories.add(this);
+    }
+    get size() {
+      return this.map.size;
+    }
+    get(key) {
+      return this.map.get(key);
+    }
+    has(key) {
+      return this.map.has(key);
+    }
+    set(key, value) {
+      this.map.set(key, value);
+      return this;
+    }
+    clear() {
+      this.map = new Kind();
+    }
+  };
 
 const reached = new Set();
 
@@ -55,12 +62,13 @@ async function survey(tests) {
 }
 
 function forget() {
-  for (const each of ForgetfulMap.all) each.map = new WeakMap();
+  for (const each of memories) each.clear();
 }
 
 const [bundle] = process.argv.slice(2);
 if (process.argv[1] === import.meta.filename) {
-  globalThis.lblabWeakMap = ForgetfulMap;
+  globalThis.lblabMap = forgetful(Map);
+  globalThis.lblabWeakMap = forgetful(WeakMap);
   // A bundle for the survey asks this in place of comparing.
   globalThis.lblabReach = (id) => {
     reached.add(id);

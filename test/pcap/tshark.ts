@@ -1,11 +1,14 @@
 // Asks tshark and its engine sharkd the same questions, for comparison. Name resolution is off: nothing is looked up.
 import { spawn } from 'node:child_process';
 
-/** The fields of each packet that `filter` matches, as tshark prints them; a field that occurs often is given by its last. */
+/**
+ * The fields of each packet that `filter` matches, as tshark prints them.
+ * @param occurrence of a field that a packet has many times its last, or all with commas
+ */
 export async function tsharkFields(
   file: string,
   fields: readonly string[],
-  filter = '',
+  { filter = '', occurrence = 'last' }: { filter?: string; occurrence?: 'last' | 'all' } = {},
 ): Promise<string[][]> {
   const args = [
     '-n',
@@ -14,7 +17,7 @@ export async function tsharkFields(
     '-T',
     'fields',
     '-E',
-    'occurrence=l',
+    `occurrence=${occurrence[0]}`,
     ...fields.flatMap((field) => ['-e', field]),
   ];
   if (filter !== '') args.push('-Y', filter);
