@@ -100,7 +100,9 @@ export class Runner {
   /** What the tests say of a mutant within a time: `failed` is the test that noticed it, absent where none did; -1 where it was not a test. */
   async ask(question, limit) {
     this.#child ??= fork(import.meta.filename, [this.#bundle], {
-      execArgv: ['--max-old-space-size=1024'],
+      // One in an endless loop does not notice that nobody asks any more.
+      execPath: 'setpriv',
+      execArgv: ['--pdeathsig=KILL', '--', process.execPath, '--max-old-space-size=1024'],
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
     const child = this.#child;
