@@ -59,8 +59,11 @@ const takeover = claim({
     const first = addressesNamed(topology, topology.balancer!.node);
     const second = addressesNamed(topology, pair.node);
     const all = advertisements(seen);
-    const last = all.findLast(({ packet }) => first.has(packet.ip!.source));
     const next = all.find(({ packet }) => second.has(packet.ip!.source));
+    // The first may come back later.
+    const last = all.findLast(
+      ({ packet }) => first.has(packet.ip!.source) && (next === undefined || packet.time <= next.packet.time),
+    );
     if (last === undefined)
       throw new MissingEvidenceError(`no advertisement of ${topology.balancer!.node} was captured`);
     if (next === undefined) {

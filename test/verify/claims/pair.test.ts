@@ -51,6 +51,26 @@ describe('pair.takeover', () => {
     });
   });
 
+  test('a first director that comes back later was silent before', async () => {
+    const waited = async (...seconds: readonly number[]) =>
+      verdict(
+        'pair.takeover',
+        withFault(
+          await captured('pair', {
+            lb2: [
+              ...seconds.map((second) => advertisement(FIRST, second * 1_000_000_000)),
+              advertisement(SECOND, WANTED),
+            ],
+          }),
+        ),
+      );
+    expect(await waited(0, 60)).toMatchObject({ status: 'pass', evidence: [{ packets: [1, 2] }] });
+    expect(await waited(0, 3.609375)).toMatchObject({
+      status: 'fail',
+      observed: 'lb2 advertised itself 0 ns after the last advertisement of lb1',
+    });
+  });
+
   test.each([
     ['fail', 'lb2 never advertised itself', [advertisement(FIRST, 0)], [{ capture: 'lb2', packets: [1] }]],
     ['unknown', 'no advertisement of lb1 was captured', [advertisement(SECOND, 0)], []],
