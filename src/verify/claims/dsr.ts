@@ -1,7 +1,7 @@
 // Claims about a director that hands frames on by their MAC address alone, and backends that answer the client directly. The comment at
 // each names the lab on which it must fail.
 import { cite, claim } from '../claim.ts';
-import { pairForwarded, rangesOf, streamOf, twinsOf, type Pair, type Twins } from '../measure.ts';
+import { pairForwarded, twinsOf } from '../measure.ts';
 import { MissingEvidenceError, type Observation, type SeenPacket } from '../observe.ts';
 import { connections, groupBy } from '../../pcap/index.ts';
 import { parseIptables } from '../tables.ts';
@@ -23,8 +23,10 @@ import {
   demandAnswers,
   hasTable,
   hasVip,
+  isUnchanged,
   noCounterpart,
   passing,
+  seenOnce,
   silentInArp,
 } from './forwarding.ts';
 
@@ -33,26 +35,6 @@ const vip = connectsToVip({
   id: 'dsr.vip',
   article: 'クライアントから見たときの接続先IPアドレスはLBのIPアドレスになる',
 });
-
-/** Whether a packet and what became of it are equal in addresses, ports and payload; sequence numbers are what made them twins. */
-function isUnchanged({ first, second }: Twins): boolean {
-  const { ip, tcp } = first.packet;
-  const after = second.packet;
-  return (
-    ip.source === after.ip.source &&
-    ip.destination === after.ip.destination &&
-    tcp.sourcePort === after.tcp.sourcePort &&
-    tcp.destinationPort === after.tcp.destinationPort &&
-    Buffer.from(tcp.payload).equals(after.tcp.payload)
-  );
-}
-
-function sameBytes({ first, second }: Pair): boolean {
-  return (
-    rangesOf(first, 'toServer') === rangesOf(second, 'toServer') &&
-    streamOf(first, 'toServer').equals(streamOf(second, 'toServer'))
-  );
-}
 
 function demandMacs(packets: readonly SeenPacket[]): void {
   const bare = packets.find(({ packet }) => packet.ethernet === undefined);
@@ -73,10 +55,10 @@ const mac = claim({
   expected: () =>
     "each client packet passes the balancer twice, the same in addresses, ports, sequence numbers and payload: to the balancer's MAC, then from it to a backend's",
   measure: (seen) => {
-    const { pairs, twins, lone, onlyFirst, onlySecond } = passing(seen);
-    if (pairs.length === 0)
+    const found = passing(seen);
+    if (found.pairs.length === 0)
       return { holds: false, observed: noCounterpart(seen), evidence: synsOf(seen.opened('inside')) };
-    const forth = twins.filter(({ first }) => first.toServer);
+    const forth = found.twins.filter(({ first }) => first.toServer);
     demandMacs(forth.flatMap(({ first, second }) => [first, second]));
     const own = seen.macs(seen.roles.balancer?.name ?? '');
     const macs = backendMacs(seen);
@@ -85,20 +67,10 @@ const mac = claim({
       ({ second }) =>
         !own.has(second.packet.ethernet!.source) || !macs.has(second.packet.ethernet!.destination),
     );
-    // Offload may have cut a run of bytes elsewhere on one side: what counts then is the bytes.
-    const recut = new Set(
-      pairs.filter(sameBytes).flatMap((pair) => pair.first.packets.concat(pair.second.packets)),
-    );
-    const single = lone.filter(
-      (seenOnce) => seenOnce.toServer && !(seenOnce.packet.tcp.payloadLength > 0 && recut.has(seenOnce)),
-    );
-    const unpaired = [...onlyFirst, ...onlySecond];
+    const once = seenOnce(found);
     const wrong = [...changed, ...misled]
       .flatMap(({ first, second }) => [first, second])
-      .concat(
-        single,
-        unpaired.map(({ syn }) => syn),
-      );
+      .concat(once.packets);
     const holds = wrong.length === 0;
     return {
       holds,
@@ -109,8 +81,7 @@ const mac = claim({
           : [
               `${changed.length} changed: destination ${changes(changed.map(({ first, second }) => [first.packet.ip.destination, second.packet.ip.destination]))}`,
             ]),
-        ...(single.length === 0 ? [] : [`${single.length} only once`]),
-        ...(unpaired.length === 0 ? [] : [`${count(unpaired.length, 'connection')} only once`]),
+        ...once.words,
         `destination MAC ${changes(forth.map(({ first, second }) => [first.packet.ethernet!.destination, second.packet.ethernet!.destination]))}`,
         `source MAC ${changes(forth.map(({ first, second }) => [first.packet.ethernet!.source, second.packet.ethernet!.source]))}`,
         `TTL ${changes(forth.map(({ first, second }) => [first.packet.ip.ttl, second.packet.ip.ttl]))}`,

@@ -1,7 +1,15 @@
 // Statements about balancers that pass packets on, whichever way: where answers go, what the director's table and the backends' addresses
 // are. Shared by the methods whose real servers answer the client directly.
 import { cite, claim } from '../claim.ts';
-import { pairForwarded, twinsOf, type Pairing, type Twins } from '../measure.ts';
+import {
+  pairForwarded,
+  rangesOf,
+  streamOf,
+  twinsOf,
+  type Pair,
+  type Pairing,
+  type Twins,
+} from '../measure.ts';
 import { MissingEvidenceError, type Observation, type SeenPacket } from '../observe.ts';
 import { parseAddresses, parseIpvsadm, type RealServer, type VirtualServer } from '../tables.ts';
 import type { Claim } from '../types.ts';
@@ -33,6 +41,48 @@ export function passing(seen: Observation): Passing {
     ...pairing,
     twins: matches.flatMap(({ twins }) => twins),
     lone: matches.flatMap(({ onlyFirst, onlySecond }) => onlyFirst.concat(onlySecond)),
+  };
+}
+
+/** Whether a packet and what became of it are equal in addresses, ports and payload; sequence numbers are what made them twins. */
+export function isUnchanged({ first, second }: Twins): boolean {
+  const { ip, tcp } = first.packet;
+  const after = second.packet;
+  return (
+    ip.source === after.ip.source &&
+    ip.destination === after.ip.destination &&
+    tcp.sourcePort === after.tcp.sourcePort &&
+    tcp.destinationPort === after.tcp.destinationPort &&
+    Buffer.from(tcp.payload).equals(after.tcp.payload)
+  );
+}
+
+function sameBytes({ first, second }: Pair): boolean {
+  return (
+    rangesOf(first, 'toServer') === rangesOf(second, 'toServer') &&
+    streamOf(first, 'toServer').equals(streamOf(second, 'toServer'))
+  );
+}
+
+/** What clients sent and only one side saw: packets of paired connections, SYNs of others; and how many, in words. */
+export function seenOnce({ pairs, lone, onlyFirst, onlySecond }: Passing): {
+  readonly packets: readonly SeenPacket[];
+  readonly words: readonly string[];
+} {
+  // Offload may have cut a run of bytes elsewhere on one side: what counts then is the bytes.
+  const recut = new Set(
+    pairs.filter(sameBytes).flatMap((pair) => pair.first.packets.concat(pair.second.packets)),
+  );
+  const single = lone.filter(
+    (seen) => seen.toServer && !(seen.packet.tcp.payloadLength > 0 && recut.has(seen)),
+  );
+  const unpaired = [...onlyFirst, ...onlySecond].map(({ syn }) => syn);
+  return {
+    packets: [...single, ...unpaired],
+    words: [
+      ...(single.length === 0 ? [] : [`${single.length} only once`]),
+      ...(unpaired.length === 0 ? [] : [`${count(unpaired.length, 'connection')} only once`]),
+    ],
   };
 }
 

@@ -19,8 +19,10 @@ import {
   changes,
   hasTable,
   hasVip,
+  isUnchanged,
   noCounterpart,
   passing,
+  seenOnce,
   silentInArp,
 } from './forwarding.ts';
 
@@ -39,35 +41,40 @@ const encapsulation = claim({
   expected: () =>
     "each client packet leaves the director inside an IP packet (protocol 4) from its address to a backend's, the same in addresses, ports, sequence numbers and payload",
   measure: (seen) => {
-    const { pairs, twins } = passing(seen);
-    if (pairs.length === 0)
+    const found = passing(seen);
+    if (found.pairs.length === 0)
       return { holds: false, observed: noCounterpart(seen), evidence: synsOf(seen.opened('inside')) };
-    const forth = twins.filter(({ first }) => first.toServer);
+    const forth = found.twins.filter(({ first }) => first.toServer);
     const { balancerAddresses, backendAddresses } = seen.roles;
-    const wrong = forth.filter(({ first, second }) => {
-      const tunnel = tunnelOf(second);
+    const wrong = forth.filter((twin) => {
+      const tunnel = tunnelOf(twin.second);
       return (
         tunnel === undefined ||
-        tunnelOf(first) !== undefined ||
+        tunnelOf(twin.first) !== undefined ||
         !balancerAddresses.has(tunnel.source) ||
         !backendAddresses.has(tunnel.destination) ||
-        first.packet.ip.source !== second.packet.ip.source ||
-        first.packet.ip.destination !== second.packet.ip.destination ||
-        first.packet.tcp.sourcePort !== second.packet.tcp.sourcePort ||
-        first.packet.tcp.destinationPort !== second.packet.tcp.destinationPort ||
-        !Buffer.from(first.packet.tcp.payload).equals(second.packet.tcp.payload)
+        !isUnchanged(twin)
       );
     });
     const tunnels = forth.map(({ second }) => {
       const tunnel = tunnelOf(second);
       return tunnel === undefined ? 'no tunnel' : `${tunnel.source} to ${tunnel.destination}`;
     });
+    const once = seenOnce(found);
+    const complaints = wrong.flatMap(({ first, second }) => [first, second]).concat(once.packets);
     return {
-      holds: wrong.length === 0 && forth.length > 0,
-      observed:
-        `${count(forth.length, 'client packet')} sent on: ${spread(tunnels, 'in')}; ` +
+      holds: complaints.length === 0,
+      observed: [
+        `${count(forth.length, 'client packet')} sent on: ${spread(tunnels, 'in')}`,
+        ...once.words,
         `inner TTL ${changes(forth.map(({ first, second }) => [first.packet.ip.ttl, second.packet.ip.ttl]))}`,
-      evidence: cite(firstOf(wrong, forth).flatMap(({ first, second }) => [first, second])),
+      ].join('; '),
+      evidence: cite(
+        firstOf(
+          complaints,
+          forth.flatMap(({ first, second }) => [first, second]),
+        ),
+      ),
     };
   },
 });

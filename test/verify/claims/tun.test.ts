@@ -73,3 +73,22 @@ test('fails on another payload, and shows that packet', async () => {
     ],
   });
 });
+
+test.each<[string, MadeConnection[], string, number]>([
+  ['a packet', [inside(40_000), { ...inside(40_001, 100), says: [] }], '1 only once', 4],
+  ['a connection', [inside(40_000)], '1 connection only once', 3],
+])('fails where %s is not sent on, and shows it', async (_, behind, words, packet) => {
+  expect(verdict(ID, await both([sent(40_000), sent(40_001, 100)], behind))).toMatchObject({
+    status: 'fail',
+    observed: expect.stringContaining(`all in 10.133.1.1 to 10.133.1.2; ${words}; inner TTL`) as string,
+    evidence: [{ capture: 'eth0', packets: [packet] }],
+  });
+});
+
+test('a request that leaves in other pieces than it came in is sent on', async () => {
+  const says: MadeConnection['says'] = [
+    [10, '>', 'GET / '],
+    [11, '>', 'HTTP/1.1\r\n\r\n'],
+  ];
+  expect(verdict(ID, await both([sent(40_000)], [{ ...inside(40_000), says }])).status).toBe('pass');
+});
