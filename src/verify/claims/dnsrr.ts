@@ -169,7 +169,7 @@ export function downfall(
 
 interface Outage {
   readonly client: Client;
-  /** What the client opened after the fault and before its next answer. */
+  /** What the client opened from the instant of the fault on and before its next answer. */
   readonly attempts: readonly Sighting[];
   readonly failed: readonly Sighting[];
   /** Nanoseconds after the fault when it had its next answer; nothing when it never asked again. */
@@ -180,7 +180,7 @@ interface Outage {
 
 function outageOf(client: Client, from: bigint): Outage {
   const next = client.followed.find(({ answer }) => answer.time > from)?.answer.time;
-  const after = client.sightings.filter(({ connection }) => connection.firstTime > from);
+  const after = client.sightings.filter(({ connection }) => connection.firstTime >= from);
   const attempts = after.filter(({ connection }) => next === undefined || connection.firstTime < next);
   const first = after.find(isServed);
   return {
@@ -222,7 +222,7 @@ const failover = claim({
         : `the first that was answered came after ${duration(recovered)}`);
     const rest = others.map((client) => {
       const after = outageOf(client, from);
-      const all = client.sightings.filter(({ connection }) => connection.firstTime > from);
+      const all = client.sightings.filter(({ connection }) => connection.firstTime >= from);
       const lost = all.filter((sighting) => !isServed(sighting)).length;
       return `${client.name} asks for each request: ${lost} of ${count(all.length, 'attempt')} failed${after.recovered === undefined ? '' : `, the first that was answered came after ${duration(after.recovered)}`}`;
     });
