@@ -1,8 +1,10 @@
 // DNS round robin told line by line: what clients learn, whom they reach and when a backend stops, made into captures of the lab `dnsrr`.
-import { readCapture } from '../../src/pcap/index.ts';
-import type { CapturedPoint, Evidence } from '../../src/verify/types.ts';
-import { ethernet, ipv4, pcap, segment, udp, type Record } from '../pcap/build.ts';
+import type { Evidence, FaultRecord } from '../../src/verify/types.ts';
+import { ethernet, ipv4, udp, type Record as Captured } from '../pcap/build.ts';
 import { recorded } from './evidence.ts';
+import { asks, captured, packetsOf, START } from './made.ts';
+
+const ETHERNET = 1;
 
 const { topology } = await recorded('dnsrr');
 
@@ -10,12 +12,6 @@ const linkOf = (name: string) => {
   const { mac, addresses } = topology.nodes.find((node) => node.name === name)!.interfaces[0]!;
   return { mac, address: addresses[0]!.address };
 };
-
-/** Seconds since the epoch at which a story begins: one that multiplied by 10^9 is exact. */
-const BEGIN = 1_700_000_000;
-
-const nanoseconds = (milliseconds: number) =>
-  BigInt(BEGIN) * 1_000_000_000n + BigInt(milliseconds) * 1_000_000n;
 
 /** A DNS response to `www.example.test` with A records that live for two seconds (RFC 1035 section 4). */
 function dnsResponse(addresses: readonly string[]): Buffer {
@@ -29,58 +25,25 @@ function dnsResponse(addresses: readonly string[]): Buffer {
   return Buffer.concat([header, name, Buffer.from([0, 1, 0, 1]), ...records]);
 }
 
-function answer(client: string, backends: readonly string[]): Buffer {
+/** Times in microseconds after the start. */
+function answer(at: number, client: string, backends: readonly string[]): Captured[] {
   const [from, to] = [linkOf('dns'), linkOf(client)];
   const response = dnsResponse(backends.map((name) => linkOf(name).address));
   const datagram = udp(response, { sourcePort: 53, destinationPort: 40000 });
-  return ethernet(
-    0x0800,
-    ipv4(17, datagram, { source: from.address, destination: to.address }),
-    from.mac,
-    to.mac,
-  );
+  const packet = ipv4(17, datagram, { source: from.address, destination: to.address });
+  return [{ frame: ethernet(0x0800, packet, from.mac, to.mac), time: START + BigInt(at) * 1000n }];
 }
 
-/** The frames of a connection: five with a request and its answer, or a SYN and its reset. */
-function connection(client: string, server: string, number: number, isServed: boolean): Buffer[] {
+/** A connection of five packets, with a request and its answer, or of a SYN and its reset. */
+function connection(at: number, client: string, server: string, port: number, isServed: boolean): Captured[] {
   const [near, far] = [linkOf(client), linkOf(server)];
-  const [sequence, answered] = [number * 1000, number * 1000 + 500];
-  const forth = (flags: string, options: object) =>
-    segment({
-      sourceMac: near.mac,
-      destinationMac: far.mac,
-      source: near.address,
-      destination: far.address,
-      sourcePort: 40000 + number,
-      destinationPort: 80,
-      flags,
-      ...options,
-    });
-  const back = (flags: string, options: object) =>
-    segment({
-      sourceMac: far.mac,
-      destinationMac: near.mac,
-      source: far.address,
-      destination: near.address,
-      sourcePort: 80,
-      destinationPort: 40000 + number,
-      flags,
-      ...options,
-    });
-  const syn = forth('S', { sequence });
-  if (!isServed) return [syn, back('RA', { acknowledgment: sequence + 1 })];
-  const request = 'GET / HTTP/1.1\r\nHost: www.example.test\r\n\r\n';
-  return [
-    syn,
-    back('SA', { sequence: answered, acknowledgment: sequence + 1 }),
-    forth('A', { sequence: sequence + 1, acknowledgment: answered + 1 }),
-    forth('PA', { sequence: sequence + 1, acknowledgment: answered + 1, payload: request }),
-    back('PA', {
-      sequence: answered + 1,
-      acknowledgment: sequence + 1 + request.length,
-      payload: 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
-    }),
-  ];
+  return packetsOf({
+    client: `${near.address}:${port}`,
+    server: `${far.address}:80`,
+    macs: [near.mac, far.mac],
+    at,
+    ...(isServed ? { says: asks(at + 3) } : { handshake: 'syn', reset: at + 1 }),
+  });
 }
 
 /**
@@ -88,29 +51,22 @@ function connection(client: string, server: string, number: number, isServed: bo
  * `20 client fails-at be1` (and is reset), `1000 be1 stops`.
  */
 export async function story(lines: readonly string[]): Promise<Evidence> {
-  const records = new Map<string, Record[]>(topology.captures.map(({ node }) => [node, []]));
-  const faults = [];
-  for (const [number, line] of lines.entries()) {
-    const [at, who, does, ...whom] = line.split(' ') as [string, string, string, ...string[]];
-    const time = nanoseconds(Number(at));
+  const packets = new Map<string, Captured[]>(topology.captures.map(({ node }) => [node, []]));
+  const faults: FaultRecord[] = [];
+  for (const [index, line] of lines.entries()) {
+    const [milliseconds, who, does, ...whom] = line.split(' ') as [string, string, string, ...string[]];
+    const at = Number(milliseconds) * 1000;
     if (does === 'stops') {
-      const seconds = BEGIN + Number(at) / 1000;
-      faults.push({ at: Number(at) / 1000, node: who, fault: 'stop-service', began: seconds, done: seconds });
+      const began = Number(START) / 1e9 + at / 1e6;
+      faults.push({ at: at / 1e6, node: who, fault: 'stop-service', began, done: began });
       continue;
     }
-    const frames =
-      does === 'learns' ? [answer(who, whom)] : connection(who, whom[0]!, number, does === 'reaches');
-    const ends = does === 'learns' ? ['dns', who] : [who, whom[0]!];
-    for (const node of ends)
-      records
-        .get(node)!
-        .push(...frames.map((frame, index) => ({ frame, time: time + BigInt(index) * 1000n })));
+    const taken =
+      does === 'learns'
+        ? answer(at, who, whom)
+        : connection(at, who, whom[0]!, 40_001 + index, does === 'reaches');
+    for (const node of [who, does === 'learns' ? 'dns' : whom[0]!]) packets.get(node)!.push(...taken);
   }
-  const captures = new Map<string, CapturedPoint>();
-  for (const { name, node, interface: link } of topology.captures) {
-    const ordered = records.get(node)!.sort((a, b) => Number(a.time! - b.time!));
-    const capture = await readCapture(pcap(ordered));
-    captures.set(name, { name, node, interface: link, path: '-', capture });
-  }
-  return { topology, captures, faults };
+  const points = topology.captures.map(({ name, node }) => [name, packets.get(node)!] as const);
+  return { ...(await captured('dnsrr', Object.fromEntries(points), ETHERNET)), faults };
 }

@@ -1,8 +1,9 @@
-// Claims that are judged from what the lab itself says: the director's table and the backends' addresses.
+// What is judged from the lab itself, the director's table and the backends' addresses; and how changes on the way are told.
 import { describe, expect, test } from 'vitest';
-import type { Topology } from '../../src/topology/types.ts';
-import type { Evidence, Status } from '../../src/verify/types.ts';
-import { recorded, verdict } from './evidence.ts';
+import type { Topology } from '../../../src/topology/types.ts';
+import { changes } from '../../../src/verify/claims/forwarding.ts';
+import type { Evidence, Status } from '../../../src/verify/types.ts';
+import { recorded, verdict } from '../evidence.ts';
 
 const dsr = await recorded('dsr');
 
@@ -124,4 +125,14 @@ describe("the director's table", () => {
       observed: "the director's table was not read",
     });
   });
+});
+
+test('changes are told most frequent first, four of them at most', () => {
+  const ttls = (...times: readonly number[]) =>
+    changes(times.flatMap((each, index) => Array.from({ length: each }, () => [60 + index, 50 + index])));
+  expect(changes([])).toBe('');
+  expect(ttls(3)).toBe('60 → 50');
+  expect(ttls(1, 2)).toBe('61 → 51 (2), 60 → 50 (1)');
+  expect(ttls(4, 3, 2, 1)).toBe('60 → 50 (4), 61 → 51 (3), 62 → 52 (2), 63 → 53 (1)');
+  expect(ttls(5, 4, 3, 2, 1)).toBe('60 → 50 (5), 61 → 51 (4), 62 → 52 (3), 63 → 53 (2), ...');
 });

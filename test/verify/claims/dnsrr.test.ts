@@ -1,8 +1,8 @@
 // Claims about DNS round robin, on stories of what clients learn and whom they reach: where each ceases to hold, and what cannot be told.
 import { describe, expect, test } from 'vitest';
-import type { PacketReference, Status } from '../../src/verify/types.ts';
-import { verdict, withCaptures } from './evidence.ts';
-import { story } from './story.ts';
+import type { PacketReference, Status } from '../../../src/verify/types.ts';
+import { verdict, withCaptures } from '../evidence.ts';
+import { story } from '../story.ts';
 
 type Row = [
   name: string,

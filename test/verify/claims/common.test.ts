@@ -15,7 +15,7 @@ import {
   expectCase,
   type Case,
   type Edit,
-} from './edits.ts';
+} from '../edits.ts';
 
 const third: Edit = (evidence) => {
   const { topology } = evidence;
