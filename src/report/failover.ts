@@ -189,7 +189,7 @@ export function failoverTitle(rows: readonly Failover[]): string {
   const distinct = (all: readonly string[]) => [...new Set(all.map(forTerminal))].sort();
   const nodes = distinct(rows.map(({ node }) => node));
   const faults = distinct(rows.map(({ fault }) => fault));
-  const rates = [...new Set(rows.flatMap(({ rate }) => rate ?? []))].sort((a, b) => a - b);
+  const rates = [...new Set(rows.map(({ rate }) => rate))].sort((a, b) => a - b);
   if (rows.length === 0) return 'nothing was measured';
   return `${faults.join(' or ')} of ${nodes.join(' or ')}, at ${rates.join(' or ')} requests a second of each client`;
 }

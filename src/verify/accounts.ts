@@ -48,7 +48,6 @@ function compareConnections(
     }
     const left = [...byPort.values()].flat();
     const made = left.filter(isHandshakeComplete).length;
-    const attempts = left.length - made;
     const portless = sent.filter(({ localPort }) => localPort === 0).length;
     if (lost.length > 0) {
       const numbers = list(lost.slice(0, 5).map(({ number }) => String(number)));
@@ -63,9 +62,9 @@ function compareConnections(
         `${count(unexplained, 'connection')} of ${client} ${unexplained === 1 ? 'is' : 'are'} in no request log`,
       );
     }
-    if (attempts + made < portless) {
+    if (left.length < portless) {
       disagreements.push(
-        `${count(portless - attempts - made, 'request')} of ${client} never got as far as a SYN`,
+        `${count(portless - left.length, 'request')} of ${client} never got as far as a SYN`,
       );
     }
   }

@@ -23,8 +23,6 @@ export interface Check {
 /** IANA's protocol number of VRRP. */
 export const VRRP = 112;
 
-const pointOf = (topology: Topology, node: string) => topology.captures.find((point) => point.node === node);
-
 /** The client that keeps DNS answers; the first, where there are several. */
 export function keepingClient({ traffic }: Topology): string | undefined {
   return traffic?.clients.find((name) => traffic.lookup?.[name] === 'caching');
@@ -34,9 +32,9 @@ export function keepingClient({ traffic }: Topology): string | undefined {
 export function checksOf(topology: Topology): Checks | undefined {
   const { balancer } = topology;
   if (balancer === undefined) return undefined;
-  const reals = balancer.services[0]?.backends ?? [];
+  const reals = balancer.services[0]!.backends;
   const make = (kind: CheckKind, node: string | undefined, find: (packet: Packet) => string | undefined) => {
-    const point = node === undefined ? undefined : pointOf(topology, node);
+    const point = topology.captures.find((each) => each.node === node);
     if (point === undefined) return undefined;
     return {
       kind,
@@ -66,7 +64,7 @@ export function checksOf(topology: Topology): Checks | undefined {
   const server = reals[0]?.node;
   return make('health', server, ({ ip, tcp }) => {
     // The server's answer to the check: the next one is counted from its end.
-    const isAnswer = ip !== undefined && own.has(ip.destination) && (tcp?.payloadLength ?? 0) > 0;
+    const isAnswer = tcp !== undefined && own.has(ip!.destination) && tcp.payloadLength > 0;
     return isAnswer ? server : undefined;
   });
 }

@@ -41,7 +41,7 @@ export interface Failover {
   readonly check?: { readonly kind: CheckKind; readonly offset: number };
   readonly requests: number;
   /** Requests a second. */
-  readonly rate?: number;
+  readonly rate: number;
   readonly log: Figures;
   readonly packets: Figures;
   /** Seconds by which requests began later than they should have. */
@@ -70,32 +70,28 @@ const APART = 0.3;
 /** Seconds that requests may be late before figures mean nothing: the machine is too busy to keep a rate. */
 export const LATE = 0.3;
 
-interface Told {
-  /** Seconds since the epoch. */
+/** A request, however it was seen. Times in seconds since the epoch. */
+export interface Told {
   readonly began: number;
   readonly answered?: number;
 }
 
-/** Figures of requests, however they were seen. `from` is when the fault was there. */
-function figures(told: readonly Told[], from: number): Figures {
-  const lost = told.filter(({ answered }) => answered === undefined);
+/** Figures of requests. `from` is when the fault was there. */
+export function figures(told: readonly Told[], from: number): Figures {
   const answers = told
-    .flatMap(({ answered }) => (answered === undefined ? [] : [answered]))
-    .sort((a, b) => a - b);
-  const last = answers.findLast((time) => time <= from);
-  const times = [...(last === undefined ? [from] : [last]), ...answers.filter((time) => time > from)];
-  const end = Math.max(...told.map(({ began, answered }) => answered ?? began), from);
-  const gaps = [...times, end].map((time, index, all) => (index === 0 ? 0 : time - all[index - 1]!));
-  const taken = told
-    .filter(({ answered }) => (answered ?? 0) > from)
-    .map(({ began, answered }) => answered! - began);
-  // One that was under way when the fault came is lost at that moment.
-  const lastLost = lost.length === 0 ? undefined : Math.max(from, ...lost.map(({ began }) => began)) - from;
+    .flatMap(({ began, answered }) => (answered === undefined ? [] : [{ began, at: answered }]))
+    .sort((a, b) => a.at - b.at);
+  const before = answers.findLast(({ at }) => at <= from);
+  const after = answers.filter(({ at }) => at > from);
+  const end = Math.max(from, ...told.map(({ began, answered }) => answered ?? began));
+  const times = [before?.at ?? from, ...after.map(({ at }) => at), end];
+  const lost = told.filter(({ answered }) => answered === undefined);
   return {
     lost: lost.length,
-    ...(lastLost !== undefined && { lastLost }),
-    silence: Math.max(0, ...gaps),
-    slowest: Math.max(0, ...taken),
+    // One that was under way when the fault came is lost at that moment.
+    ...(lost.length > 0 && { lastLost: Math.max(from, ...lost.map(({ began }) => began)) - from }),
+    silence: Math.max(...times.slice(1).map((time, index) => time - times[index]!)),
+    slowest: Math.max(0, ...after.map(({ began, at }) => at - began)),
   };
 }
 
@@ -166,31 +162,31 @@ const HABITS: Readonly<Record<Lookup, Habit>> = {
 function habitOf({ traffic }: Topology, client: string): Habit | undefined {
   if (traffic?.reuse?.includes(client) === true) return 'keeps its connection';
   const lookup = traffic?.lookup?.[client];
-  if (lookup === undefined) return undefined;
-  return HABITS[lookup];
+  return lookup && HABITS[lookup];
 }
 
-const near = (a: number | undefined, b: number | undefined) =>
-  a === b || (a !== undefined && b !== undefined && Math.abs(a - b) <= APART);
+/** Of what there was none is told as undefined. */
+const near = (a = Infinity, b = Infinity) => a === b || Math.abs(a - b) <= APART;
 
-function agreeing(log: Figures, packets: Figures, habit: Habit | undefined): boolean {
+/** Whether the log tells what the packets tell. */
+export function areAlike(log: Figures, packets: Figures, habit?: Habit): boolean {
   // What waits for the one connection to come back is not sent yet.
-  const isWaiting = habit === 'keeps its connection' && packets.slowest < log.slowest;
+  const slowest = habit === 'keeps its connection' ? Math.max(log.slowest, packets.slowest) : packets.slowest;
   return (
     log.lost === packets.lost &&
     near(log.lastLost, packets.lastLost) &&
     near(log.silence, packets.silence) &&
-    (isWaiting || near(log.slowest, packets.slowest))
+    near(log.slowest, slowest)
   );
 }
 
 /** The last check before the fault was there: it may take its time to come about, and what it has come about after says the rest. */
 function checkBefore(evidence: Evidence, fault: FaultRecord): Failover['check'] {
   const checks = checksOf(evidence.topology);
-  const capture = checks && evidence.captures.get(checks.point.name)?.capture;
-  if (checks === undefined || capture === undefined) return undefined;
+  if (checks === undefined) return undefined;
+  const packets = evidence.captures.get(checks.point.name)?.capture.packets ?? [];
   const before = checks
-    .find(capture.packets)
+    .find(packets)
     .findLast(({ packet, node }) => node === fault.node && seconds(packet.time) <= fault.done);
   return before && { kind: checks.kind, offset: fault.done - seconds(before.packet.time) };
 }
@@ -277,7 +273,7 @@ export function failovers(evidence: Evidence): Failover[] {
       rest: after.at(-1)?.at ?? 0,
     });
     const late = Math.max(0, ...own.map((request) => request.late ?? 0));
-    const agree = agreeing(log, packets, habit);
+    const agree = areAlike(log, packets, habit);
     const isAllowed = FIGURES.every((figure) => isWithin({ log, packets, allowed }, figure));
     const isJudged = isReliable({ agree, late, doubt }) && isForetold({ allowed });
     return {
@@ -289,7 +285,7 @@ export function failovers(evidence: Evidence): Failover[] {
       fault: fault.fault,
       ...(check !== undefined && { check }),
       requests: own.length,
-      ...(topology.traffic?.rate !== undefined && { rate: topology.traffic.rate }),
+      rate: topology.traffic!.rate!,
       log,
       packets,
       late,

@@ -74,7 +74,7 @@ export function allowedBy(setting: Setting): Allowed {
   if (balancer.node === victim && balancer.pair === undefined)
     return { why: `there is no other than ${victim}` };
   const asked = portOfUrl(topology.traffic!.url);
-  const service = balancer.services.find(({ port }) => port === asked);
+  const service = balancer.services.find(({ protocol, port }) => protocol === 'tcp' && port === asked);
   const serving = service?.backends.filter(({ weight, down }) => weight > 0 && down !== true) ?? [];
   if (balancer.node !== victim && serving.every(({ node }) => node !== victim))
     return { why: `${victim} serves nobody` };

@@ -1,7 +1,7 @@
 // Measurements that claims are put together from: connections paired across places, packets with their twins, byte streams, HTTP fields,
 // which backend a connection reached. Pure; says what is, never whether it is right.
 import { groupBy, type HttpExchange, type HttpMessage } from '../pcap/index.ts';
-import { reassemble } from '../pcap/stream.ts';
+import { reassemble, type Piece } from '../pcap/stream.ts';
 import { MissingEvidenceError, type Observation, type SeenPacket, type Sighting } from './observe.ts';
 import type { BackendRole } from './roles.ts';
 
@@ -31,11 +31,7 @@ function pairBy(
   second: readonly Sighting[],
   key: (sighting: Sighting) => string | undefined,
 ): Pairing {
-  const waiting = new Map<string, Sighting[]>();
-  for (const sighting of second) {
-    const name = key(sighting);
-    if (name !== undefined) waiting.set(name, [...(waiting.get(name) ?? []), sighting]);
-  }
+  const waiting = groupBy(second, key);
   const pairs: Pair[] = [];
   const onlyFirst: Sighting[] = [];
   for (const sighting of first) {
@@ -74,9 +70,9 @@ export function pairForwarded(first: readonly Sighting[], second: readonly Sight
   };
 }
 
-/** Whether SYN, SYN-ACK and ACK were all captured. */
+/** Whether SYN-ACK and ACK were captured beside the SYN, which every sighting has. */
 export function isHandshakeComplete({ connection: { handshake } }: Sighting): boolean {
-  return handshake.syn !== undefined && handshake.synAck !== undefined && handshake.ack !== undefined;
+  return handshake.synAck !== undefined && handshake.ack !== undefined;
 }
 
 /** An HTTP request with the connection it was seen on. */
@@ -156,34 +152,37 @@ export function twinsOf({ first, second }: Pair): TwinMatch {
   return { twins, onlyFirst, onlySecond: [...waiting.values()].flat() };
 }
 
+type Direction = 'toServer' | 'toClient';
+
+const oneWay = ({ packets }: Sighting, direction: Direction): SeenPacket[] =>
+  packets.filter(({ toServer }) => toServer === (direction === 'toServer'));
+
+/** One direction's bytes as far as they were captured, in order. */
+function piecesOf(sighting: Sighting, direction: Direction): Piece[] {
+  const { isn } = sighting.connection;
+  return reassemble(
+    oneWay(sighting, direction).map(({ packet }) => packet),
+    (direction === 'toServer' ? isn.client : isn.server) ?? 0,
+  );
+}
+
 /** One direction's bytes of a connection. Throws MissingEvidenceError when packets were captured in part only (tcpdump -s). */
-export function streamOf(sighting: Sighting, direction: 'toServer' | 'toClient'): Buffer {
-  const packets = sighting.packets.filter(({ toServer }) => toServer === (direction === 'toServer'));
-  const cut = packets.find(({ packet: { tcp } }) => tcp.payload.length < tcp.payloadLength);
+export function streamOf(sighting: Sighting, direction: Direction): Buffer {
+  const cut = oneWay(sighting, direction).find(
+    ({ packet: { tcp } }) => tcp.payload.length < tcp.payloadLength,
+  );
   if (cut !== undefined) {
     throw new MissingEvidenceError(
       `packet ${cut.packet.number} of ${cut.point.name} was captured in part only`,
     );
   }
-  const { isn } = sighting.connection;
-  const initial = direction === 'toServer' ? isn.client : isn.server;
-  const pieces = reassemble(
-    packets.map(({ packet }) => packet),
-    initial ?? 0,
-  );
-  return Buffer.concat(pieces.map(({ bytes }) => bytes));
+  return Buffer.concat(piecesOf(sighting, direction).map(({ bytes }) => bytes));
 }
 
 /** Byte ranges of one direction that were captured, as text: `0-74` or, with a gap, `0-10 20-74`. Empty when there are none. */
-export function rangesOf(sighting: Sighting, direction: 'toServer' | 'toClient'): string {
-  const { isn } = sighting.connection;
-  const initial = direction === 'toServer' ? isn.client : isn.server;
-  const packets = sighting.packets.filter(({ toServer }) => toServer === (direction === 'toServer'));
+export function rangesOf(sighting: Sighting, direction: Direction): string {
   const ranges: [number, number][] = [];
-  for (const { offset, bytes } of reassemble(
-    packets.map(({ packet }) => packet),
-    initial ?? 0,
-  )) {
+  for (const { offset, bytes } of piecesOf(sighting, direction)) {
     const last = ranges.at(-1);
     if (last?.[1] === offset) last[1] = offset + bytes.length;
     else ranges.push([offset, offset + bytes.length]);
@@ -240,5 +239,5 @@ export function forwarded(seen: Observation): Reached[] {
 
 /** The middle value; of an even number the lower of the two in the middle. */
 export function median(values: readonly bigint[]): bigint {
-  return [...values].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))[(values.length - 1) >> 1]!;
+  return [...values].sort((a, b) => Number(a - b))[(values.length - 1) >> 1]!;
 }

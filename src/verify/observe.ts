@@ -16,7 +16,7 @@ type TcpPacket = Packet & {
 };
 
 function isTcp(packet: Packet): packet is TcpPacket {
-  return packet.tcp !== undefined && packet.ip !== undefined;
+  return packet.tcp !== undefined;
 }
 
 /** A TCP packet of the service at one capture point. */
@@ -85,7 +85,7 @@ function ownMacs(
 }
 
 /** Whether a MAC address stands for several interfaces: its first byte is odd (IEEE 802). */
-export const isGroup = (mac: string) => (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
+export const isGroup = (mac: string) => /^.[13579bdf]/.test(mac);
 
 function servicePackets(point: CapturedPoint, roles: Roles): SeenPacket[] {
   const servers = new Set([...roles.balancerAddresses, ...roles.backendAddresses]);
@@ -129,7 +129,7 @@ function bySide(
     if (!places.includes('outside')) return true;
     if (!places.includes('inside')) return false;
     const server = toServer ? packet.ip.destination : packet.ip.source;
-    return packet.outer.length > 0 || (server !== roles.vip && roles.backendAddresses.has(server));
+    return packet.outer.length > 0 || roles.backendAddresses.has(server);
   };
   const inside = packets.filter(isInside);
   const isIn = new Set(inside);

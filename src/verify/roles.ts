@@ -69,7 +69,7 @@ function bits(address: string): string {
   const [head = '', tail] = address.split('::');
   const front = groupsOf(head);
   const back = tail === undefined ? [] : groupsOf(tail);
-  const middle = Array.from({ length: Math.max(0, 8 - front.length - back.length) }, () => '0');
+  const middle = Array.from({ length: 8 - front.length - back.length }, () => '0');
   return [...front, ...middle, ...back]
     .map((group) => Number.parseInt(group, 16).toString(2).padStart(16, '0'))
     .join('');
@@ -99,14 +99,12 @@ function clientNodes(topology: Topology): Node[] {
 }
 
 function backendRoles(topology: Topology): BackendRole[] {
-  const nodes = new Map(topology.nodes.map((node) => [node.name, node]));
   const reals = topology.balancer?.services.flatMap((service) => service.backends);
   const names =
     reals?.map((real) => real.node) ??
     topology.nodes.filter(({ role }) => role === 'backend').map(({ name }) => name);
-  return [...new Set(names)].flatMap((name) => {
-    const node = nodes.get(name);
-    if (node === undefined) return [];
+  return [...new Set(names)].map((name) => {
+    const node = topology.nodes.find((each) => each.name === name)!;
     const mine = reals?.filter((real) => real.node === name);
     return {
       node: name,

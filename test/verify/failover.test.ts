@@ -1,7 +1,16 @@
 // What a fault cost, on evidence of real labs: from the clients' logs and from packets, and beside it what the configuration allows.
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { complaints } from '../../src/report/failover.ts';
-import { failovers, type Failover } from '../../src/verify/failover.ts';
+import {
+  areAlike,
+  failovers,
+  figures,
+  isReliable,
+  isWithin,
+  type Failover,
+  type Figures,
+  type Told,
+} from '../../src/verify/failover.ts';
 import type { Evidence } from '../../src/verify/types.ts';
 import { recorded } from './evidence.ts';
 
@@ -168,4 +177,99 @@ test('without a fault, or without times in the log, there is nothing to tell', a
   expect(() => failovers({ ...evidence, requests })).toThrow(
     "the clients' logs do not tell when requests began",
   );
+});
+
+describe('figures of requests of which the server went down at 10', () => {
+  test.each<[string, Told[], Figures]>([
+    ['nothing was asked', [], { lost: 0, silence: 0, slowest: 0 }],
+    [
+      'all is answered, in whatever order it began',
+      [
+        { began: 9.75, answered: 11.5 },
+        { began: 9.5, answered: 10.5 },
+        { began: 10.25, answered: 10.75 },
+        { began: 9, answered: 9.25 },
+      ],
+      // Answers at 9.25, 10.5, 10.75 and 11.5.
+      { lost: 0, silence: 1.25, slowest: 1.75 },
+    ],
+    [
+      'what is answered at the moment of the fault is answered before it',
+      [
+        { began: 9, answered: 9.75 },
+        { began: 9.25, answered: 10 },
+        { began: 10.25, answered: 10.5 },
+      ],
+      { lost: 0, silence: 0.5, slowest: 0.25 },
+    ],
+    [
+      'one under way is lost at that moment',
+      [{ began: 9.75 }, { began: 10.5, answered: 10.75 }],
+      { lost: 1, lastLost: 0, silence: 0.75, slowest: 0.25 },
+    ],
+    [
+      'one that is lost between two that are answered the other way round',
+      [{ began: 9.75, answered: 11.5 }, { began: 10 }, { began: 9.5, answered: 10.5 }],
+      { lost: 1, lastLost: 0, silence: 1, slowest: 1.75 },
+    ],
+    [
+      'the last is lost: silence lasts until it began',
+      [{ began: 9.5, answered: 9.75 }, { began: 10.5 }, { began: 12 }],
+      { lost: 2, lastLost: 2, silence: 2.25, slowest: 0 },
+    ],
+    ['all ended before', [{ began: 8, answered: 9 }], { lost: 0, silence: 1, slowest: 0 }],
+  ])('%s', (_, told, expected) => expect(figures(told, 10)).toEqual(expected));
+});
+
+describe('log and packets tell the same', () => {
+  const told: Figures = { lost: 1, lastLost: 2, silence: 2, slowest: 1 };
+  test.each<[boolean, string, Partial<Figures>]>([
+    [true, 'to the letter', {}],
+    [true, 'up to 0.3 s apart', { lastLost: 2.25, silence: 1.75, slowest: 1.25 }],
+    [false, 'when another number is lost', { lost: 2 }],
+    [false, 'when the last is lost 0.5 s later', { lastLost: 2.5 }],
+    [false, 'when the last is lost 0.5 s earlier', { lastLost: 1.5 }],
+    [false, 'when one of them tells of none', { lastLost: undefined }],
+    [false, 'when silence is longer', { silence: 2.5 }],
+    [false, 'when the slowest is slower', { slowest: 1.5 }],
+    [false, 'when the slowest is faster', { slowest: 0.5 }],
+  ])('%s %s', (alike, _, change) => {
+    expect(areAlike(told, { ...told, ...change })).toBe(alike);
+    expect(areAlike({ ...told, ...change }, told)).toBe(alike);
+  });
+
+  test('exactly 0.3 s is no difference', () => {
+    expect(areAlike({ ...told, slowest: 0 }, { ...told, slowest: 0.3 })).toBe(true);
+  });
+
+  test('a request that waits for its connection is sent late, but never early', () => {
+    const keeps = 'keeps its connection';
+    expect(areAlike({ ...told, slowest: 3 }, { ...told, slowest: 1 }, keeps)).toBe(true);
+    expect(areAlike({ ...told, slowest: 1 }, { ...told, slowest: 3 }, keeps)).toBe(false);
+    expect(areAlike({ ...told, slowest: 3 }, { ...told, slowest: 1 }, 'keeps answers')).toBe(false);
+  });
+});
+
+test('a figure is within what is allowed when log and packets both are, ends included', () => {
+  const within = (silence: number, other: number, to = 2) =>
+    isWithin(
+      {
+        log: { lost: 0, silence, slowest: 0 },
+        packets: { lost: 0, silence: other, slowest: 0 },
+        allowed: { silence: { from: 1, to }, why: '' },
+      },
+      'silence',
+    );
+  expect([within(1, 2), within(1.5, 2.5), within(2.5, 1.5), within(0.5, 0.75)]).toEqual([
+    true,
+    false,
+    false,
+    false,
+  ]);
+});
+
+test('requests may be 0.3 s late, and no more', () => {
+  expect([0, 0.3, 0.31].map((late) => isReliable({ agree: true, late }))).toEqual([true, true, false]);
+  expect(isReliable({ agree: false, late: 0 })).toBe(false);
+  expect(isReliable({ agree: true, late: 0, doubt: 'a capture is not whole' })).toBe(false);
 });

@@ -131,7 +131,11 @@ test.each<[string, Case, Allowed]>([
     {
       balancer: {
         ...watched,
-        services: [{ ...service!, port: 81, backends: [], scheduler: 'lc' }, service!],
+        services: [
+          { ...service!, port: 81, backends: [] },
+          { ...service!, protocol: 'udp', backends: [] },
+          service!,
+        ],
       },
     },
     {
