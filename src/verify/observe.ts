@@ -139,14 +139,15 @@ function bySide(
 /** Packets in the order of time, those that two capture points on one interface both have taken only once. */
 function inOrder(packets: readonly SeenPacket[]): SeenPacket[] {
   const sorted = [...packets].sort((a, b) => Number(a.packet.time - b.packet.time));
-  if (new Set(sorted.map(({ point }) => point)).size < 2) return sorted;
-  const known = new Map<string, SeenPacket>();
+  const known = new Map<string, SeenPacket[]>();
   return sorted.filter((seen) => {
     const { point, packet } = seen;
-    const key = `${point.interface}/${packet.time}/${Buffer.from(packet.bytes).toString('latin1')}`;
-    const other = known.get(key);
-    if (other !== undefined && other.point !== point) return false;
-    known.set(key, seen);
+    const key = `${point.interface}/${packet.time}`;
+    const others = known.get(key) ?? [];
+    const isSame = (other: SeenPacket) =>
+      other.point !== point && Buffer.compare(other.packet.bytes, packet.bytes) === 0;
+    if (others.some(isSame)) return false;
+    known.set(key, [...others, seen]);
     return true;
   });
 }

@@ -197,7 +197,7 @@ describe('who keeps a connection has one SYN for all that goes over it', async (
   });
 
   test('whatever port another client has', () => {
-    const [first] = requests.filter(({ client }) => client === 'client');
+    const first = requests.find(({ client }) => client === 'client');
     const same = requests.map((request) => (request === first ? { ...request, localPort: port } : request));
     expect(accounts(same)).toBe(
       '1 request of client (1) left no SYN in its capture and 1 connection of client is in no request log',

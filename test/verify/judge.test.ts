@@ -1,6 +1,6 @@
 // The order of checks, what is not judged, and the worst of them.
 import { describe, expect, test } from 'vitest';
-import { allClaims, claimById, judge, summary } from '../../src/verify/index.ts';
+import { allClaims, claimById, judge, judgeRound, summary } from '../../src/verify/index.ts';
 import type { Check, Status } from '../../src/verify/types.ts';
 import { recorded } from './evidence.ts';
 
@@ -69,6 +69,27 @@ test('every claim has an id of its own, and a title that ends without a full sto
     expect(id).toMatch(/^[a-z0-9]+\.[a-z0-9-]+$/);
     expect(title).toMatch(/^[A-Z].*[^.]$/);
   }
+});
+
+test('a round is judged by the claims that its topology names, or else by its method’s', () => {
+  const ids = (topology: typeof dsr.topology) =>
+    judgeRound({ ...dsr, topology }, ['dsr.vip'], { live: true }).map(({ id }) => id);
+  const { claims: _, ...topology } = dsr.topology;
+  expect(ids(topology)).toEqual(['accounts', 'dsr.vip']);
+  expect(ids({ ...topology, claims: ['dsr.table', 'dsr.mac'] })).toEqual([
+    'accounts',
+    'dsr.table',
+    'dsr.mac',
+  ]);
+  expect(ids({ ...topology, claims: [] })).toEqual(['accounts']);
+});
+
+test('a warning does no harm to the summary', () => {
+  const [check] = judge(dsr, [], { live: true });
+  const failed = { ...check!, status: 'fail' } as const;
+  expect(summary([check!, { ...failed, level: 'warning' }])).toBe('pass');
+  expect(summary([check!, { ...failed, level: 'error' }])).toBe('fail');
+  expect(summary([{ ...failed, level: 'warning' }])).toBe('pass');
 });
 
 describe('the summary is as bad as the worst that was judged', () => {

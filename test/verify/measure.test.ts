@@ -255,7 +255,7 @@ describe('the backend of a packet', async () => {
   const packet = dsr.opened('inside')[0]!.packets.find(({ toServer }) => toServer)!;
   const other = { ...packet.packet.ethernet!, destination: '02:00:00:00:00:99' };
   const to = (seen: SeenPacket, change: Partial<Packet>) =>
-    measure.backendOf(dsr, { ...seen, packet: { ...seen.packet, ...change } as SeenPacket['packet'] })?.node;
+    measure.backendOf(dsr, { ...seen, packet: { ...seen.packet, ...change } })?.node;
 
   test('is the one with its address, whatever the MAC', () => {
     const ip = { ...packet.packet.ip, destination: '192.168.11.109' };

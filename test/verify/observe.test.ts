@@ -258,6 +258,8 @@ describe('connections', () => {
 
   test('have each packet once, of two captures at one interface', () => {
     expect(shown(together(point, part('again', packets)))).toEqual(whole);
+    const third = part('third', packets);
+    expect(shown(together(point, part('again', packets), third))).toEqual(whole);
     expect(
       observe(together(point, part('again', packets)))
         .opened('client')
@@ -269,6 +271,17 @@ describe('connections', () => {
     const twice = [packets[0]!, packets[0]!, ...packets.slice(1)];
     const [first] = shown(together(part('client', twice), part('again', packets)));
     expect(first!.filter((number) => number === packets[0]!.number)).toHaveLength(3);
+  });
+
+  test('have two packets that differ, of two captures at the same time', () => {
+    const [syn] = packets;
+    const later = { ...syn!, bytes: Uint8Array.from(syn!.bytes).fill(1, 18, 20) };
+    const other = part(
+      'again',
+      packets.map((packet) => (packet === syn ? later : packet)),
+    );
+    const [first] = shown(together(point, other));
+    expect(first!.slice(2, 5)).toEqual([syn!.number, syn!.number, whole[0]![3]]);
   });
 
   test('have what passed two interfaces at the same time twice', () => {

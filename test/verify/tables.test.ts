@@ -49,6 +49,28 @@ UDP [2001:db8::107]:53 sh
     ]);
   });
 
+  test('what is no row of it is left out: heads, what has no weight, a server without a service', () => {
+    const lines = [
+      '  -> 10.133.1.9:80 Masq 1 0 0',
+      'TCP  192.168.11.107:80',
+      '  -> RemoteAddress:Port Forward Weight ActiveConn InActConn',
+      '  -> 10.133.1.2:80 Masq',
+      'FWM  1 rr',
+      '10.133.1.2:80 x Masq 1 0 0',
+      '  -> 10.133.1.3:80 Masq 12 3 4',
+      '',
+    ];
+    expect(parseIpvsadm(lines.join('\n'))).toEqual([
+      {
+        protocol: 'TCP',
+        host: '192.168.11.107',
+        port: '80',
+        scheduler: '',
+        reals: [{ host: '10.133.1.3', port: '80', forward: 'Masq', weight: 12 }],
+      },
+    ]);
+  });
+
   test('an empty table', () => {
     expect(
       parseIpvsadm('IP Virtual Server version 1.2.1 (size=4096)\nProt LocalAddress:Port Scheduler Flags\n'),
@@ -64,6 +86,16 @@ test('ip -json addr show', () => {
     ),
   ).toEqual(['127.0.0.1', '192.168.11.107']);
   expect(parseAddresses('[]')).toEqual([]);
+  for (const other of [
+    '{}',
+    'null',
+    '[null]',
+    '[7]',
+    '[{"addr_info":{}}]',
+    '[{"addr_info":[null, 7, {"local":7}]}]',
+  ])
+    expect(parseAddresses(other)).toEqual([]);
+  expect(() => parseAddresses('Device "lo" does not exist.')).toThrow(SyntaxError);
 });
 
 test('iptables -S', () => {
@@ -75,6 +107,12 @@ test('iptables -S', () => {
     rules: ['-A INPUT -i lo -j ACCEPT'],
     policies: ['-P INPUT DROP'],
   });
+  expect(parseIptables('-P FORWARD ACCEPT\n')).toEqual({ rules: [], policies: [] });
+  expect(
+    parseIptables(
+      ' -P A ACCEPT\n-N -A \n-A B -j C\n# -P \n-P D DROP ACCEPTED\n-A E -m comment --comment -P ',
+    ),
+  ).toEqual({ rules: ['-A B -j C', '-A E -m comment --comment -P'], policies: ['-P D DROP ACCEPTED'] });
   expect(parseIptables('iptables: command not found')).toBeUndefined();
 });
 

@@ -20,6 +20,15 @@ test('how values spread', () => {
   expect(spread(['a', 'b', 'c', 'd', 'e', 'f', 'g'], 'to')).toBe(
     '1 to a, 1 to b, 1 to c, 1 to d, 1 to e and 2 more',
   );
+  expect(spread(['a', 'b', 'c', 'd', 'e'], 'to')).toBe('1 to a, 1 to b, 1 to c, 1 to d, 1 to e');
+  expect(spread(['a', 'b', 'c', 'd', 'e', 'f'], 'to')).toBe(
+    '1 to a, 1 to b, 1 to c, 1 to d, 1 to e and 1 more',
+  );
+  expect(tally(['a', 'b', 'c', 'c', 'b', 'c'])).toEqual([
+    ['c', 3],
+    ['b', 2],
+    ['a', 1],
+  ]);
   expect(tally(['b', 'a', 'b', 'c', 'a'])).toEqual([
     ['a', 2],
     ['b', 2],
@@ -35,6 +44,16 @@ test.each([
   [250_000_000, '250 ms'],
   [1_200_000_000, '1.20 s'],
   [-2_500, '-2.50 µs'],
+  [999, '999 ns'],
+  [1_000, '1.00 µs'],
+  [9_990, '9.99 µs'],
+  [10_000, '10.0 µs'],
+  [100_000, '100 µs'],
+  [999_000, '999 µs'],
+  [1_000_000, '1.00 ms'],
+  [999_000_000, '999 ms'],
+  [1_000_000_000, '1.00 s'],
+  [-10_000, '-10.0 µs'],
 ])('%d nanoseconds are %s', (nanoseconds, text) => {
   expect(duration(nanoseconds)).toBe(text);
   expect(duration(BigInt(nanoseconds))).toBe(text);
