@@ -103,8 +103,9 @@ function backendRoles(topology: Topology): BackendRole[] {
   const names =
     reals?.map((real) => real.node) ??
     topology.nodes.filter(({ role }) => role === 'backend').map(({ name }) => name);
-  return [...new Set(names)].map((name) => {
-    const node = topology.nodes.find((each) => each.name === name)!;
+  return [...new Set(names)].flatMap((name) => {
+    const node = topology.nodes.find((each) => each.name === name);
+    if (node === undefined) return [];
     const mine = reals?.filter((real) => real.node === name);
     return {
       node: name,

@@ -295,6 +295,14 @@ describe('connections by backend', () => {
     expect(count(measure.forwarded(observe(silent)))).toEqual(EACH);
   });
 
+  test('are captured at the only backend there is, and nowhere where there is none', async () => {
+    expect(measure.areBackendsCaptured(observe(await recorded('dsr-article')))).toBe(true);
+    const [service] = nat.topology.balancer!.services;
+    const balancer = { ...nat.topology.balancer!, services: [{ ...service!, backends: [] }] };
+    const none = { ...nat, topology: { ...nat.topology, balancer } };
+    expect(measure.areBackendsCaptured(observe(none))).toBe(false);
+  });
+
   test('are else those that the balancer sent there', () => {
     expect(count(measure.served(only('eth1', 'be1')))).toEqual(EACH);
     const strange = edited(nat, ['eth1'], (packet) => ({

@@ -172,6 +172,11 @@ describe('backends', async () => {
     expect([...roles.ports]).toEqual([80, 443, 8443]);
   });
 
+  test('are nodes of the topology', () => {
+    const nodes = topology.nodes.filter(({ name }) => name !== 'be1');
+    expect(rolesOf({ ...topology, nodes }).backends.map(({ node }) => node)).toEqual(['be2']);
+  });
+
   test('are down when every service says so', () => {
     const down = { ...first!, down: true };
     const both = [
