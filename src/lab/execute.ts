@@ -71,7 +71,7 @@ function describe(ended: Ended): string {
 function hintFor(step: Step, ended: Ended | undefined): string {
   const words = `${ended?.stderr ?? ''} ${ended?.error ?? ''}`;
   const program = step.kind === 'file' ? '' : (step.argv[0] ?? '');
-  if (/ENOENT|failed to execute|not found/.test(words) && words.includes(program)) {
+  if (/ENOENT|failed to execute|^env: .*No such file|not found/m.test(words) && words.includes(program)) {
     return `${program} is missing: lblab doctor --fix installs what labs need`;
   }
   if (/Address already in use/i.test(words)) {

@@ -31,7 +31,7 @@ function writeLines({ path, content }: Pick<FileStep, 'path' | 'content'>): stri
     .replaceAll('%', '%%')
     .replaceAll('\0', String.raw`\000`)
     .replaceAll("'", String.raw`'\''`);
-  return [`printf '${format}' >${word(path)}`];
+  return [`printf -- '${format}' >${word(path)}`];
 }
 
 /** What a step's program is, in its node. */
@@ -242,7 +242,7 @@ export function planScript(plan: Plan, topology: Topology, given = plan.topology
     '#!/bin/sh',
     `# ${lab}: ${oneLine(topology.title)}`,
     '#',
-    `# Made by: lblab plan ${word(given)} --format sh`,
+    `# Made by: lblab plan ${oneLine(word(given))} --format sh`,
     `# Run as root, on Linux: sh ${name} [FOLDER]`,
     '#',
     "# Builds the lab out of network namespaces on this machine's kernel, sends the requests, and leaves captures and logs in FOLDER",

@@ -16,14 +16,23 @@ export interface Confined extends Spawn {
   readonly confined?: boolean;
 }
 
-/** The argv that runs a program in a network namespace; `nsenter` in place of `ip netns exec` saves a mount namespace and a /sys mount each. */
+/**
+ * The argv that runs a program in a network namespace; `nsenter` in place of `ip netns exec` saves a mount namespace and a /sys mount each. A
+ * confined program gets its environment behind the walls, from env(1): PATH or LD_PRELOAD would put code of its choice into nsenter and
+ * setpriv, which can undo them.
+ */
 function inNamespace(spec: Confined): string[] {
-  const argv = spec.confined === true ? [...CONFINED, ...spec.argv] : [...spec.argv];
+  const argv = spec.confined === true ? [...CONFINED, ...settings(spec), ...spec.argv] : [...spec.argv];
   return spec.netns === undefined ? argv : ['nsenter', `--net=/run/netns/${spec.netns}`, '--', ...argv];
 }
 
-function environmentOf(spec: Spawn): NodeJS.ProcessEnv {
-  return { ...process.env, ...spec.environment };
+function settings({ environment = {} }: Spawn): string[] {
+  const all = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+  return all.length === 0 ? [] : ['env', '--', ...all];
+}
+
+function environmentOf(spec: Confined): NodeJS.ProcessEnv {
+  return spec.confined === true ? process.env : { ...process.env, ...spec.environment };
 }
 
 function launch(spec: Confined, stdio: StdioOptions): ChildProcess {
@@ -121,10 +130,10 @@ export function listens(pid: number, port: number): boolean {
   return false;
 }
 
-/** Whether nsenter and setpriv have made way for the program that it was to start. */
+/** Whether nsenter, setpriv and env have made way for the program that it was to start. */
 function hasEntered(pid: number): boolean {
   try {
-    return !['nsenter', 'setpriv'].includes(basename(readlinkSync(`/proc/${pid}/exe`)));
+    return !['nsenter', 'setpriv', 'env'].includes(basename(readlinkSync(`/proc/${pid}/exe`)));
   } catch {
     return false;
   }

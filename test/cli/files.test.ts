@@ -1,5 +1,5 @@
 // The commands that need no lab: plan, validate, schema, topologies, init, completion; and what is said of a wrong command line.
-import { readFile, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -172,6 +172,33 @@ describe('completion', () => {
     // Where the shell is not installed its file can only be looked at.
     if (found.stdout === '') expect(stdout).toContain('lblab __complete');
     else await promisify(execFile)(shell, ['-n', file]);
+  });
+
+  it.runIf(process.getuid!() === 0)('takes no names from a state folder of somebody else', async () => {
+    const theirs = join(here.cwd, 'theirs');
+    await mkdir(join(theirs, 'labs/x'), { recursive: true });
+    const record = { name: '$(touch pwned)', pid: 1, pidStarted: '', topology: { nodes: [] } };
+    await writeFile(join(theirs, 'labs/x/lab.json'), JSON.stringify(record));
+    await chown(theirs, 54321, 54321);
+    const answer = await here.run(['__complete', '--', 'down', ''], { env: { LBLAB_STATE_DIR: theirs } });
+    expect(answer).toEqual({ code: 0, stdout: '', stderr: '' });
+  });
+
+  it('runs nothing of what it offers in bash', async () => {
+    const folder = join(here.cwd, 'offers');
+    await mkdir(folder);
+    await Promise.all(['*', '$(touch pwned)'].map(async (name) => writeFile(join(folder, name), '')));
+    const script = [
+      'lblab() { printf "%s\\n" "$ANSWER"; }',
+      (await run('completion', 'bash')).stdout,
+      'COMP_LINE="lblab down " COMP_POINT=11 COMP_WORDS=(lblab down "") COMP_CWORD=2',
+      `for ANSWER in '$(touch pwned)' '*' :files ''; do _lblab; printf '<%s>' "\${COMPREPLY[@]}"; echo; done`,
+    ];
+    const { stdout } = await promisify(execFile)('bash', ['-c', script.join('\n')], { cwd: folder });
+    expect(stdout.replace('<*><$(touch pwned)>', '<$(touch pwned)><*>')).toBe(
+      '<$(touch pwned)>\n<*>\n<$(touch pwned)><*>\n<>\n',
+    );
+    expect((await readdir(folder)).sort()).toEqual(['$(touch pwned)', '*']);
   });
 
   it('completes in bash', async () => {

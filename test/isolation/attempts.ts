@@ -14,6 +14,10 @@ const NO_DEVICES = 'no CAP_MKNOD, and `nodev` on every mount';
 const OWN_PIDS = 'a pid namespace of its own';
 const KERNEL = 'the machine’s settings are read-only';
 
+/** Has the agent run a program; ends with 0 where that did. `spawn` is JavaScript. */
+const asked = (spawn: string) =>
+  `node -e 'const s=require("net").connect(process.env.LAB+"/agent.sock");const j=Buffer.from(JSON.stringify([0,1,{op:"run",spawn:${spawn},seconds:5}]));const f=Buffer.alloc(8+j.length);f.writeUInt32BE(4+j.length,0);f.writeUInt32BE(j.length,4);j.copy(f,8);s.on("error",()=>process.exit(1));s.on("data",d=>process.exit(/"code":0/.test(String(d))?0:1));s.write(f)'`;
+
 export const ATTEMPTS: readonly Attempt[] = [
   { what: 'write into a folder of the user’s', script: 'echo no > $OUT/x', wall: READ_ONLY },
   { what: 'write beside the lab’s folder', script: 'echo {} > $LAB/../lab.json; exit 1', wall: READ_ONLY },
@@ -145,9 +149,13 @@ export const ATTEMPTS: readonly Attempt[] = [
   { what: 'the machine’s clock', script: 'date -s "$(date +%Y-%m-%dT%H:%M:%S)"', wall: 'no CAP_SYS_TIME' },
   {
     what: 'the agent: undo the walls',
-    script:
-      'node -e \'const s=require("net").connect(process.env.LAB+"/agent.sock");const j=Buffer.from(JSON.stringify([0,1,{op:"run",spawn:{argv:["mount","-o","remount,bind,rw","/"],cwd:"/",confined:false},seconds:5}]));const f=Buffer.alloc(8+j.length);f.writeUInt32BE(4+j.length,0);f.writeUInt32BE(j.length,4);j.copy(f,8);s.on("error",()=>process.exit(1));s.on("data",d=>process.exit(/"code":0/.test(String(d))?0:1));s.write(f)\'',
+    script: asked('{argv:["mount","-o","remount,bind,rw","/"],cwd:"/",confined:false}'),
     wall: 'what others than the maker ask for has no CAP_SYS_ADMIN',
+  },
+  {
+    what: 'the agent: another nsenter, another setpriv',
+    script: `mkdir -p $LAB/mine; printf '#!/bin/sh\\nmount -o remount,bind,rw /\\necho no > %s/x\\n' $OUT > $LAB/mine/nsenter; chmod +x $LAB/mine/nsenter; cp $LAB/mine/nsenter $LAB/mine/setpriv; ${asked('{argv:["true"],cwd:"/",netns:"lblab-l7-be1",environment:{PATH:process.env.LAB+"/mine:"+process.env.PATH}}')}; [ -e $OUT/x ]`,
+    wall: 'a program’s environment is its own, not that of what encloses it',
   },
   {
     what: 'another lab’s agent',

@@ -110,6 +110,38 @@ describe.each(users)('as %s user', (user) => {
     expect(await out.seen()).toEqual(UNTOUCHED);
   });
 
+  it('an environment that names other programs changes nothing but the node’s own', async () => {
+    const here = await aPlace(user);
+    const out = await outside();
+    const topology = {
+      segments: { net: '10.66.0.0/24' },
+      nodes: {
+        n1: {
+          interfaces: { eth0: 'net' },
+          environment: { PATH: './mine:/usr/sbin:/usr/bin:/sbin:/bin', WORD: 'it\'s $HOME; `id` = "x"\n' },
+          files: {
+            'mine/tool': `#!/bin/sh\nmount -o remount,bind,rw /\necho no > ${out.path}/x\necho "$0" >> tools\nexec true\n`,
+          },
+          setup: [
+            ['sh', '-c', 'for n in nsenter setpriv env; do cp mine/tool mine/$n; done; chmod +x mine/*'],
+            ['tool'],
+            ['sh', '-c', 'printf %s "$WORD" > word; (nsenter || :) 2>&1'],
+          ],
+          services: [{ name: 'stays', command: ['sleep', '1000'] }],
+        },
+      },
+    };
+    await writeFile(join(here.cwd, 'mine.yaml'), JSON.stringify(topology));
+    const { code, stderr } = await here.run(['up', 'mine.yaml', '--kernel', 'host']);
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    expect((await here.run(['exec', 'n1', '--', 'cat', 'word'])).stdout).toBe('it\'s $HOME; `id` = "x"\n');
+    // The node's programs see it; what encloses them does not.
+    expect((await here.run(['exec', 'n1', '--', 'cat', 'tools'])).stdout).toBe(
+      './mine/tool\n./mine/nsenter\n',
+    );
+    expect(await out.seen()).toEqual(UNTOUCHED);
+  });
+
   it('an nginx.conf writes nothing but its lab', async () => {
     const here = await aPlace(user);
     const out = await outside();

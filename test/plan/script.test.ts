@@ -97,6 +97,7 @@ nodes:
       ended: "a'b\\\\c%d $HOME \`x\`\\nEND\\nEND1\\n"
       open: "no line break, '\\\\n' and 100%"
       empty: ""
+      dash: "-v no option"
     setup:
       - [sh, -c, "cat ended open > both; echo $NAME > name"]
     environment: { NAME: "it's \\"me\\"" }
@@ -125,8 +126,9 @@ describe.runIf(process.getuid!() === 0)('the script of a plan, run as root', () 
   });
 
   it('makes files to the byte, and gives set-up commands their environment', async () => {
-    await writeFile(join(here.cwd, 'tricky.yaml'), TRICKY);
-    await script('./tricky.yaml', 'tricky.sh');
+    const given = './tricky\ntouch pwned\n#.yaml';
+    await writeFile(join(here.cwd, given), TRICKY);
+    await script(given, 'tricky.sh');
     expect(await world('sh tricky.sh tricky').ended).toMatchObject({
       code: 0,
       namespaces: [],
@@ -135,8 +137,10 @@ describe.runIf(process.getuid!() === 0)('the script of a plan, run as root', () 
     const content = async (name: string) => readFile(join(here.cwd, 'tricky/nodes/client', name), 'utf8');
     expect(await content('both')).toBe("a'b\\c%d $HOME `x`\nEND\nEND1\nno line break, '\\n' and 100%");
     expect(await content('empty')).toBe('');
+    expect(await content('dash')).toBe('-v no option');
     expect(await content('name')).toBe('it\'s "me"\n');
-    expect((await verify('./tricky.yaml', 'tricky')).status).toBe('pass');
+    await expect(access(join(here.cwd, 'pwned'))).rejects.toThrow('ENOENT');
+    expect((await verify(given, 'tricky')).status).toBe('pass');
   });
 
   it('does not start where one of its namespaces exists, and leaves that alone', async () => {

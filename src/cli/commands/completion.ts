@@ -1,6 +1,6 @@
 // `lblab completion`: scripts for shells, which ask `lblab __complete` at every Tab; and that command's answers.
 import type { Command, Option } from 'commander';
-import { labs } from '../../lab/folders.ts';
+import { checkHome, labs, type LabRecord } from '../../lab/folders.ts';
 import type { Topology } from '../../topology/types.ts';
 import type { Cli } from '../context.ts';
 import { EXIT } from '../failure.ts';
@@ -9,7 +9,7 @@ import { shippedNames } from '../topologies.ts';
 // Each hands the words typed so far to __complete and gets candidates, one a line; an answer of `:files` alone means file names.
 const BASH = `# bash completion for lblab
 _lblab() {
-  local IFS=$'\\n' answer
+  local answer
   # Words as typed: bash itself would split them at colons.
   local words
   IFS=$' \\t\\n' read -ra words <<<"\${COMP_LINE:0:COMP_POINT}"
@@ -18,10 +18,13 @@ _lblab() {
   answer=$(lblab __complete -- "\${words[@]:1}" 2>/dev/null) || return
   if [[ $answer == :files ]]; then
     compopt -o filenames 2>/dev/null
-    COMPREPLY=($(compgen -f -- "\${COMP_WORDS[COMP_CWORD]}"))
+    mapfile -t COMPREPLY < <(compgen -f -- "\${COMP_WORDS[COMP_CWORD]}")
     return
   fi
-  COMPREPLY=($(compgen -W "$answer" -- "$current"))
+  COMPREPLY=()
+  [[ -n $answer ]] || return
+  # Not compgen -W, which expands what it is given as a shell does.
+  mapfile -t COMPREPLY <<<"$answer"
   # What stands before the last colon is on the line already.
   if [[ $current == *:* && $COMP_WORDBREAKS == *:* ]]; then
     COMPREPLY=("\${COMPREPLY[@]#"\${current%"\${current##*:}"}"}")
@@ -102,17 +105,26 @@ function parse(program: Command, words: readonly string[]): Typed {
   return { command, operands, option, lab, foreign: command?.name() === 'exec' && operands.length > 0 };
 }
 
+/** The labs that are up; none where the folder that they live in is another's. */
+async function labsOf(cli: Cli): Promise<LabRecord[]> {
+  const { home, uid } = cli.host;
+  const isOurs = await checkHome(home, uid).then(
+    () => true,
+    () => false,
+  );
+  return isOurs ? (await labs(home)).map(({ record }) => record) : [];
+}
+
 async function topologiesOfLabs(cli: Cli, lab: string | undefined): Promise<Topology[]> {
-  const found = await labs(cli.host.home);
-  return found
-    .filter(({ record }) => lab === undefined || record.name === lab)
-    .map(({ record }) => record.topology);
+  return (await labsOf(cli))
+    .filter(({ name }) => lab === undefined || name === lab)
+    .map(({ topology }) => topology);
 }
 
 const unique = (words: readonly string[]) => [...new Set(words)].sort();
 
 async function labNames(cli: Cli): Promise<string[]> {
-  return (await labs(cli.host.home)).map(({ record }) => record.name);
+  return (await labsOf(cli)).map(({ name }) => name);
 }
 
 async function valuesOf(cli: Cli, option: Option, lab: string | undefined): Promise<readonly string[]> {
