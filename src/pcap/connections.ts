@@ -18,9 +18,15 @@ export interface Connection extends ConnectionFigures {
   readonly packetNumbers: readonly number[];
   /** The packets in which each was found. */
   readonly analysisPackets: Readonly<Partial<Record<AnalysisFlag, readonly number[]>>>;
-  /** HTTP/1 requests and their answers, in order. */
+  /** HTTP/1 requests and their answers, in order; those of all connections are limited to two a packet and MESSAGES more. */
   readonly http: readonly HttpExchange[];
 }
+
+/**
+ * Exchanges that are read of a capture, beside two a packet: as a rule one takes several packets, but one made for it has thousands in a
+ * packet, each of which takes fifty times its bytes.
+ */
+const MESSAGES = 10_000;
 
 /** One entry for each life of a pair of endpoints (a SYN with another initial sequence number begins another). */
 export function connections(capture: Pick<Capture, 'packets'>): Connection[] {
@@ -53,6 +59,7 @@ export function connections(capture: Pick<Capture, 'packets'>): Connection[] {
   }
   const { lives } = tracker;
   const teller = new FigureTeller(lives, first, names);
+  let messages = MESSAGES + 2 * capture.packets.length;
   return gathered.flatMap((entry, life) => {
     if (entry.numbers.length === 0) return [];
     const figures = teller.tell(life);
@@ -65,7 +72,11 @@ export function connections(capture: Pick<Capture, 'packets'>): Connection[] {
         analysisPackets: entry.found,
         // Read when somebody asks: most questions are about packets.
         get http() {
-          return (http ??= figures.protocol === 'udp' ? [] : exchanges(figures, entry, isLowClient));
+          if (http === undefined) {
+            http = figures.protocol === 'udp' ? [] : exchanges(figures, entry, isLowClient, messages);
+            messages -= http.length;
+          }
+          return http;
         },
       },
     ];
@@ -83,6 +94,7 @@ function exchanges(
   { isn }: ConnectionFigures,
   { fromLow, fromHigh }: Gathered,
   isLowClient: boolean,
+  most: number,
 ): HttpExchange[] {
   const [toServer, toClient] = isLowClient ? [fromLow, fromHigh] : [fromHigh, fromLow];
   const isClosedByServer = toClient.some(({ tcp }) => tcp?.flags.fin);
@@ -90,6 +102,7 @@ function exchanges(
     reassemble(toServer, isn.client ?? 0),
     reassemble(toClient, isn.server ?? 0),
     isClosedByServer,
+    most,
   );
 }
 

@@ -50,17 +50,17 @@ const RESPONSE = /^(HTTP\/1\.[01]) (\d{3})(?: (.*))?$/s;
 /**
  * Reads both directions of a connection and pairs them: the nth answer belongs to the nth request (RFC 9112 section 9.3).
  * @param isClosedByServer whether the server's FIN was captured, which ends a body without a length
+ * @param most messages that are read in each direction
  */
 export function readExchanges(
   toServer: readonly Piece[],
   toClient: readonly Piece[],
   isClosedByServer: boolean,
+  most: number,
 ): HttpExchange[] {
-  const requests = new MessageReader(toServer, false).read([], false);
-  const responses = new MessageReader(toClient, true).read(
-    requests.map((request) => request.method!),
-    isClosedByServer,
-  );
+  const requests = new MessageReader(toServer, false).read([], false, most);
+  const methods = requests.map((request) => request.method!);
+  const responses = new MessageReader(toClient, true).read(methods, isClosedByServer, most);
   const exchanges: HttpExchange[] = [];
   for (let index = 0; index < Math.max(requests.length, responses.length); index++)
     exchanges.push({ request: requests[index], response: responses[index] });
@@ -88,9 +88,9 @@ class MessageReader {
   }
 
   /** @param methods of the requests that the responses answer */
-  read(methods: readonly string[], isClosed: boolean): HttpMessage[] {
+  read(methods: readonly string[], isClosed: boolean, most: number): HttpMessage[] {
     const messages: HttpMessage[] = [];
-    while (this.#findStart()) {
+    while (messages.length < most && this.#findStart()) {
       this.#packets = [];
       this.#firstTime = undefined;
       const message = this.#readMessage(methods[messages.length], isClosed);

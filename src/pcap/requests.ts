@@ -51,26 +51,66 @@ function requestsOf(found: readonly Connection[], capture: number): Asked[] {
         request === undefined ? [] : [{ capture, connection, exchange, request, response }],
       ),
     )
-    .sort((a, b) => Number(a.request.firstTime - b.request.firstTime));
+    .sort(compareTimes);
 }
+
+/** Of more connections with requests that wait for their answers, those that have waited longest are given up. */
+const WAITING_CONNECTIONS = 1024;
+/** A proxy takes a connection's requests in turn: one further back than this is not the next to be passed on. */
+const NEXT = 8;
+
+/** Requests of one connection that wait for their answers, in order. */
+class Queue {
+  readonly #asked: Asked[] = [];
+  #start = 0;
+
+  add(asked: Asked): void {
+    this.#asked.push(asked);
+  }
+
+  /** Those that may be passed on at `time`, the next first; those that have been answered before are let go of. */
+  next(time: bigint): readonly Asked[] {
+    while (this.#start < this.#asked.length && !isWaiting(this.#asked[this.#start]!, time)) this.#start++;
+    return this.#asked.slice(this.#start, this.#start + NEXT).filter((asked) => isWaiting(asked, time));
+  }
+
+  /** One of the next ones has been answered. */
+  remove(asked: Asked): void {
+    this.#asked.copyWithin(this.#start + 1, this.#start, this.#asked.indexOf(asked, this.#start));
+    this.#start++;
+  }
+}
+
+const isWaiting = ({ response, connection }: Asked, time: bigint) =>
+  (response ?? connection).lastTime >= time;
 
 function joinSides(outer: readonly Asked[], inner: readonly Asked[]): ProxiedRequest[] {
   const result: ProxiedRequest[] = [];
-  let waiting: Asked[] = [];
+  const waiting = new Map<Connection, Queue>();
   /** Passed on, and not answered: a proxy may try the next server. */
   const tried = new Set<Asked>();
   let next = 0;
   for (const inside of inner) {
     const { firstTime } = inside.request;
-    while (next < outer.length && outer[next]!.request.firstTime <= firstTime) waiting.push(outer[next++]!);
-    waiting = waiting.filter(({ response, connection }) => (response ?? connection).lastTime >= firstTime);
-    const candidates = waiting
-      .filter((outside) => isPassedOn(outside, inside))
-      .sort((a, b) => Number(tried.has(a)) - Number(tried.has(b)));
+    for (; next < outer.length && outer[next]!.request.firstTime <= firstTime; next++) {
+      const asked = outer[next]!;
+      const queue = waiting.get(asked.connection) ?? new Queue();
+      queue.add(asked);
+      waiting.set(asked.connection, queue);
+      if (waiting.size > WAITING_CONNECTIONS) waiting.delete(waiting.keys().next().value!);
+    }
+    const candidates: Asked[] = [];
+    for (const [connection, queue] of waiting) {
+      const asked = queue.next(firstTime);
+      if (asked.length === 0) waiting.delete(connection);
+      else if (isOther(connection, inside.connection))
+        candidates.push(...asked.filter((outside) => isAlike(outside.request, inside.request)));
+    }
+    candidates.sort((a, b) => Number(tried.has(a)) - Number(tried.has(b)) || compareTimes(a, b));
     const outside = candidates.find((candidate) => isAnswerSame(candidate, inside) === true) ?? candidates[0];
     if (outside === undefined) continue;
     if (inside.response === undefined) tried.add(outside);
-    else waiting = waiting.filter((asked) => asked !== outside);
+    else waiting.get(outside.connection)!.remove(outside);
     result.push({
       kind: 'proxied',
       outside: { capture: outside.capture, connection: outside.connection, exchange: outside.exchange },
@@ -82,14 +122,19 @@ function joinSides(outer: readonly Asked[], inner: readonly Asked[]): ProxiedReq
   return result;
 }
 
-function isPassedOn(outside: Asked, inside: Asked): boolean {
-  const [a, b] = [outside.connection, inside.connection];
-  // The same connection at another point; another one to the same server; another one of the same client. So a proxy that
-  // takes its client's address cannot be told from a client that asks twice.
+const compareTimes = (a: Asked, b: Asked) => Number(a.request.firstTime - b.request.firstTime);
+
+/**
+ * Not the same connection at another point, nor another one to the same server, nor another one of the same client. So a proxy that takes its
+ * client's address cannot be told from a client that asks twice.
+ */
+function isOther(a: Connection, b: Connection): boolean {
   if (a.isn.client === b.isn.client && a.isn.server === b.isn.server) return false;
   if (a.server.address === b.server.address && a.server.port === b.server.port) return false;
-  if (a.client.address === b.client.address) return false;
-  const [outer, inner] = [outside.request, inside.request];
+  return a.client.address !== b.client.address;
+}
+
+function isAlike(outer: HttpMessage, inner: HttpMessage): boolean {
   return (
     outer.method === inner.method &&
     outer.bodyDigest === inner.bodyDigest &&

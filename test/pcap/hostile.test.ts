@@ -1,6 +1,6 @@
 // Captures made to be slow or large to read. Each must be read in a moment; the limits are generous, a hang is far off them.
 import { describe, expect, test } from 'vitest';
-import { connections, joinTwins, readCapture, summarize } from '../../src/pcap/index.ts';
+import { connections, joinRequests, joinTwins, readCapture, summarize } from '../../src/pcap/index.ts';
 import { ethernet, ipv4, pcap, segment, tcp, udp } from './build.ts';
 import { PcapngBuilder } from './pcapng.ts';
 
@@ -52,6 +52,37 @@ describe('is read in a moment:', () => {
       ipv4(6, Buffer.alloc(8), { identification, fragment: 0x2000 | (identification & 0xfff) });
     const frames = Array.from({ length: 20_000 }, (_, index) => ethernet(0x0800, piece(index)));
     expect(await took(() => read(frames))).toBeLessThan(MOMENT);
+  });
+
+  test('requests that nobody answers, thousands of one connection in a packet', async () => {
+    const payload = 'GET / HTTP/1.1\r\n\r\n'.repeat(3000);
+    const frames = Array.from({ length: 20 }, (_, index) =>
+      segment({ flags: 'A', sequence: 1 + index * payload.length, acknowledgment: 1, payload }),
+    );
+    const { found } = await read(frames);
+    const began = performance.now();
+    expect(joinRequests([found, found])).toEqual([]);
+    expect(performance.now() - began).toBeLessThan(MOMENT);
+    // Of packets that carry a message each, as those of most captures do, there is always room for all.
+    expect(found[0]!.http).toHaveLength(10_040);
+  });
+
+  test('requests that nobody answers, each of a connection of its own, on both sides of a proxy', async () => {
+    const side = (source: string, destination: string) =>
+      Array.from({ length: 10_000 }, (_, index) =>
+        segment({
+          source,
+          destination,
+          sourcePort: 1000 + index,
+          flags: 'PA',
+          payload: 'GET /a HTTP/1.1\r\n\r\n',
+        }),
+      );
+    const sides = [side('10.0.0.1', '10.0.0.2'), side('10.0.1.1', '10.0.1.2')];
+    const found = await Promise.all(sides.map(async (frames) => (await read(frames)).found));
+    const began = performance.now();
+    joinRequests(found);
+    expect(performance.now() - began).toBeLessThan(MOMENT);
   });
 
   test('a port scan whose SYNs all have one number, seen at two points', async () => {
