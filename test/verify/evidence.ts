@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { readEvidence } from '../../src/lab/evidence.ts';
 import type { Packet } from '../../src/pcap/index.ts';
-import type { Topology } from '../../src/topology/types.ts';
+import type { Node, Topology } from '../../src/topology/types.ts';
 import { claimById } from '../../src/verify/index.ts';
 import type { CapturedPoint, Evidence, Status, Verdict } from '../../src/verify/types.ts';
 
@@ -45,6 +45,15 @@ export function withCaptures(
   );
   return { ...evidence, captures };
 }
+
+/** The same evidence of another topology. */
+export const withTopology = (evidence: Evidence, change: (topology: Topology) => Topology): Evidence => ({
+  ...evidence,
+  topology: change(evidence.topology),
+});
+
+export const withNodes = (evidence: Evidence, change: (node: Node) => Node) =>
+  withTopology(evidence, (topology) => ({ ...topology, nodes: topology.nodes.map(change) }));
 
 /** Evidence with every packet of some captures changed, or left out where `change` gives nothing. */
 export function edited(

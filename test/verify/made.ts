@@ -5,8 +5,9 @@ import type { CapturedPoint, Evidence } from '../../src/verify/types.ts';
 import { ethernet, ipv4, pcap, tcp, type Record as Captured } from '../pcap/build.ts';
 import { recorded } from './evidence.ts';
 
+/** Link types: with MAC addresses, and without. */
+export const ETHERNET = 1;
 const RAW = 101;
-const ETHERNET = 1;
 /** The start of all that is made, in nanoseconds since the epoch: a whole second. */
 export const START = 1_700_000_000_000_000_000n;
 

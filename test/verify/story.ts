@@ -2,9 +2,7 @@
 import type { Evidence, FaultRecord } from '../../src/verify/types.ts';
 import { ethernet, ipv4, udp, type Record as Captured } from '../pcap/build.ts';
 import { recorded } from './evidence.ts';
-import { asks, captured, packetsOf, START } from './made.ts';
-
-const ETHERNET = 1;
+import { asks, captured, ETHERNET, packetsOf, START } from './made.ts';
 
 const { topology } = await recorded('dnsrr');
 

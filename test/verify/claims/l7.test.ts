@@ -1,8 +1,8 @@
 // A proxy that reads HTTP, at the limits of what its claims say: one request too few, one too many, one at the very instant.
 import { describe, expect, test } from 'vitest';
-import type { Balancer, Topology } from '../../../src/topology/types.ts';
+import type { Balancer } from '../../../src/topology/types.ts';
 import type { Evidence, RequestRecord } from '../../../src/verify/types.ts';
-import { verdict } from '../evidence.ts';
+import { verdict, withNodes, withTopology } from '../evidence.ts';
 import { asks, made, START, type MadeConnection } from '../made.ts';
 
 const CLIENT = '192.168.11.104';
@@ -44,11 +44,6 @@ const requests = (...targets: readonly (readonly [server: string, ...fields: str
   eth1: targets.map(([server, ...fields], index) => inner(50_000 + index, index * 100, fields, server)),
 });
 
-const withTopology = (evidence: Evidence, change: (topology: Topology) => Topology): Evidence => ({
-  ...evidence,
-  topology: change(evidence.topology),
-});
-
 const withBalancer = (evidence: Evidence, change: (balancer: Balancer) => Partial<Balancer>) =>
   withTopology(evidence, (topology) => ({
     ...topology,
@@ -60,20 +55,11 @@ const withNginx = (evidence: Evidence, options: Partial<Balancer['nginx']>) =>
 
 /** Other addresses of the first client. */
 const withClients = (evidence: Evidence, addresses: readonly string[]) =>
-  withTopology(evidence, (topology) => ({
-    ...topology,
-    nodes: topology.nodes.map((node) =>
-      node.name === 'client'
-        ? {
-            ...node,
-            interfaces: node.interfaces.map((link) => ({
-              ...link,
-              addresses: addresses.map((address) => ({ address, prefix: 24 })),
-            })),
-          }
-        : node,
-    ),
-  }));
+  withNodes(evidence, (node) => {
+    const [link] = node.interfaces;
+    const other = { ...link!, addresses: addresses.map((address) => ({ address, prefix: 24 })) };
+    return node.name === 'client' ? { ...node, interfaces: [other] } : node;
+  });
 
 /** As a client's log tells them. */
 const logged = (number: number, more: Partial<RequestRecord> = {}): RequestRecord => ({

@@ -1,7 +1,7 @@
 // A director that translates addresses, at the limits of what its claims say: one packet each way, one byte, one microsecond too late.
 import { describe, expect, test } from 'vitest';
 import type { Evidence } from '../../../src/verify/types.ts';
-import { verdict } from '../evidence.ts';
+import { verdict, withNodes } from '../evidence.ts';
 import { asks, made, type MadeConnection } from '../made.ts';
 
 const VIP = '192.168.11.107:80';
@@ -162,15 +162,13 @@ describe('nat.passed-through', () => {
     });
     return passed(parts(0), parts(delay));
   };
-  const withDelay = (evidence: Evidence, delays: Readonly<Record<string, number>>): Evidence => {
-    const nodes = evidence.topology.nodes.map((node) => ({
+  const withDelay = (evidence: Evidence, delays: Readonly<Record<string, number>>) =>
+    withNodes(evidence, (node) => ({
       ...node,
       interfaces: node.interfaces.map((link) =>
         node.name === 'lb' && link.name in delays ? { ...link, link: { delay: delays[link.name]! } } : link,
       ),
     }));
-    return { ...evidence, topology: { ...evidence.topology, nodes } };
-  };
 
   test.each([
     ['pass', 50_000, {}],

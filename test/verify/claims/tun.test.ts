@@ -1,6 +1,6 @@
 // What a tunnel may change and what not: each packet of a client inside another from the director to a backend, and nothing in it but the TTL.
 import { expect, test } from 'vitest';
-import { verdict } from '../evidence.ts';
+import { verdict, withTopology } from '../evidence.ts';
 import { made, type MadeConnection } from '../made.ts';
 
 /** A client's connection of which answers go another way: a SYN and a request. */
@@ -15,15 +15,16 @@ const inside = (port: number, at = 0): MadeConnection => ({
   ...sent(port, at),
   tunnel: ['10.133.1.1', '10.133.1.2'],
 });
-const both = async (eth0: readonly MadeConnection[], eth1: readonly MadeConnection[]) => {
-  const evidence = await made('tun', { eth0, eth1 });
-  const { balancer } = evidence.topology;
-  const services = balancer!.services.map((service) => ({
-    ...service,
-    backends: service.backends.map((real, index) => ({ ...real, port: [80, 8080][index]! })),
-  }));
-  return { ...evidence, topology: { ...evidence.topology, balancer: { ...balancer!, services } } };
-};
+/** Backends listen to different ports, so that either is one of the service. */
+const both = async (eth0: readonly MadeConnection[], eth1: readonly MadeConnection[]) =>
+  withTopology(await made('tun', { eth0, eth1 }), (topology) => {
+    const balancer = topology.balancer!;
+    const services = balancer.services.map((service) => ({
+      ...service,
+      backends: service.backends.map((real, index) => ({ ...real, port: [80, 8080][index]! })),
+    }));
+    return { ...topology, balancer: { ...balancer, services } };
+  });
 const ID = 'tun.encapsulation';
 
 test('one packet that is sent on in a tunnel is enough', async () => {
