@@ -53,8 +53,7 @@ function check(claim: Claim, evidence: Evidence): Verdict {
     return claim.check(evidence);
   } catch (error) {
     // A check that breaks has proven nothing.
-    const message = error instanceof Error ? error.message : String(error);
-    return undecided(claim, `the check broke: ${message}`);
+    return undecided(claim, `the check broke: ${(error as Error).message}`);
   }
 }
 

@@ -162,7 +162,8 @@ function piecesOf(sighting: Sighting, direction: Direction): Piece[] {
   const { isn } = sighting.connection;
   return reassemble(
     oneWay(sighting, direction).map(({ packet }) => packet),
-    (direction === 'toServer' ? isn.client : isn.server) ?? 0,
+    // Known of whoever sent anything.
+    (direction === 'toServer' ? isn.client : isn.server)!,
   );
 }
 

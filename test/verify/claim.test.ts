@@ -1,6 +1,6 @@
 // What a claim says beside its verdict, and which packets it shows.
 import { describe, expect, test } from 'vitest';
-import { claim, cite, type ClaimDefinition } from '../../src/verify/claim.ts';
+import { claim, cite, firstOf, type ClaimDefinition } from '../../src/verify/claim.ts';
 import { MissingEvidenceError } from '../../src/verify/observe.ts';
 import type { CapturedPoint } from '../../src/verify/types.ts';
 import { recorded } from './evidence.ts';
@@ -61,6 +61,12 @@ describe('a claim', () => {
     });
     expect(() => throwing(new TypeError('broken')).check(nat)).toThrow(new TypeError('broken'));
   });
+});
+
+test('what is shown first is the first of some lists that has anything in it', () => {
+  expect(firstOf([], [1], [2, 3])).toEqual([1]);
+  expect(firstOf([2, 3], [])).toEqual([2, 3]);
+  expect(firstOf([], [])).toEqual([]);
 });
 
 describe('packets are shown', () => {

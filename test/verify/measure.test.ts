@@ -204,6 +204,19 @@ describe('one direction’s bytes', () => {
     expect(measure.rangesOf(first!, 'toClient')).toBe(`0-${length - 1}`);
   });
 
+  test('are counted from the first that was captured, where the SYN-ACK was not', () => {
+    const late = captured((packet) =>
+      packet.tcp!.sourcePort === 80 && packet.tcp!.flags.syn ? undefined : packet,
+    );
+    expect(text(late, 'toClient')).toBe(text(first!, 'toClient'));
+    expect(measure.rangesOf(late, 'toClient')).toBe(`0-${length - 1}`);
+  });
+
+  test('are none where the server never answered', () => {
+    const silent = captured((packet) => (packet.tcp!.sourcePort === 80 ? undefined : packet));
+    expect([text(silent, 'toClient'), measure.rangesOf(silent, 'toClient')]).toEqual(['', '']);
+  });
+
   test('are none where none was sent', () => {
     const quiet = captured((packet) => (packet.tcp!.payloadLength > 0 ? undefined : packet));
     expect([text(quiet, 'toServer'), measure.rangesOf(quiet, 'toClient')]).toEqual(['', '']);

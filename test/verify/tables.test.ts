@@ -58,6 +58,7 @@ UDP [2001:db8::107]:53 sh
       'FWM  1 rr',
       '10.133.1.2:80 x Masq 1 0 0',
       '  -> 10.133.1.3:80 Masq 12 3 4',
+      '  -> 10.133.1.4:80 Masq 2',
       '',
     ];
     expect(parseIpvsadm(lines.join('\n'))).toEqual([
@@ -66,7 +67,10 @@ UDP [2001:db8::107]:53 sh
         host: '192.168.11.107',
         port: '80',
         scheduler: '',
-        reals: [{ host: '10.133.1.3', port: '80', forward: 'Masq', weight: 12 }],
+        reals: [
+          { host: '10.133.1.3', port: '80', forward: 'Masq', weight: 12 },
+          { host: '10.133.1.4', port: '80', forward: 'Masq', weight: 2 },
+        ],
       },
     ]);
   });
