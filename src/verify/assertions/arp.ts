@@ -2,11 +2,11 @@
 // listener may learn from as well.
 import type { Arp } from '../../pcap/index.ts';
 import type { ArpAssertion } from '../../topology/types.ts';
-import { cite } from '../claim.ts';
+import { cite, firstOf } from '../claim.ts';
 import { MissingEvidenceError, type Observation } from '../observe.ts';
 import { count, list, tally } from '../words.ts';
 import type { Judge } from './kind.ts';
-import { at, packetsAt, partyText, pointsAt, wrongOrAll } from './places.ts';
+import { at, packetsAt, partyText, pointsAt } from './places.ts';
 
 function ownerOf(seen: Observation, mac: string): string {
   return seen.evidence.topology.nodes.find(({ name }) => seen.macs(name).has(mac))?.name ?? mac;
@@ -56,7 +56,7 @@ export const arpJudge: Judge<ArpAssertion> = {
       tally(packets.map(({ arp }) => ownerOf(seen, arp.senderMac)))
         .map(([node, times]) => `${node} ${times}`)
         .join(', ') || 'nobody';
-    const about = wrongOrAll(
+    const about = firstOf(
       wrong.flatMap(({ packets }) => packets),
       [...asked, ...answers, ...questions],
     );
@@ -68,7 +68,7 @@ export const arpJudge: Judge<ArpAssertion> = {
           : [`${count(asked.length, 'question')}, answered by ${text(answers)}`]),
         ...(askedBy === undefined ? [] : [`asked as ${wanted} by ${text(questions)}`]),
       ].join('; '),
-      evidence: cite(wrongOrAll(about, all)),
+      evidence: cite(firstOf(about, all)),
     };
   },
 };

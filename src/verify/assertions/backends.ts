@@ -2,14 +2,14 @@
 // another connection, the request is followed through it, and last of all the answer's own first line is read.
 import { joinRequests, type Connection } from '../../pcap/index.ts';
 import type { BackendAssertion, SpreadAssertion } from '../../topology/types.ts';
-import { cite } from '../claim.ts';
+import { cite, firstOf } from '../claim.ts';
 import { served } from '../measure.ts';
 import { MissingEvidenceError, type Observation, type SeenPacket } from '../observe.ts';
 import { count, list, spread } from '../words.ts';
 import { citeAsked, requestsText } from './http.ts';
 import type { Judge } from './kind.ts';
 import { proxied } from './paths.ts';
-import { connectionsAt, requestsAsked, wrongOrAll, type Asked, type Located } from './places.ts';
+import { connectionsAt, requestsAsked, type Asked, type Located } from './places.ts';
 
 /** Connections by both initial sequence numbers, which only one and the same connection shares. */
 const identity = ({ isn }: Connection) => `${isn.client}/${isn.server}`;
@@ -94,7 +94,7 @@ export const backendJudge: Judge<BackendAssertion> = {
         reached.map(({ backend }) => backend),
         'by',
       )}`,
-      evidence: citeAsked(wrongOrAll(wrong, reached).map(({ asked }) => asked)),
+      evidence: citeAsked(firstOf(wrong, reached).map(({ asked }) => asked)),
     };
   },
 };
@@ -151,7 +151,7 @@ export const spreadJudge: Judge<SpreadAssertion> = {
       observed: `${count(all.length, of.slice(0, -1))}: ${counts
         .map(({ node, times }) => `${node} ${times} (${percentText((100 * times) / all.length)})`)
         .join(', ')}`,
-      evidence: cite(wrongOrAll(cited, all).map(({ syn }) => syn)),
+      evidence: cite(firstOf(cited, all).map(({ syn }) => syn)),
     };
   },
 };

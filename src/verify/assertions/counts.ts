@@ -1,4 +1,5 @@
 // How many connections, packets and bytes pass a capture point.
+import { firstOf } from '../claim.ts';
 import { packetNumbered } from '../../pcap/index.ts';
 import type { ConnectionsAssertion, Range, VolumeAssertion, Way } from '../../topology/types.ts';
 import { MissingEvidenceError, type Observation } from '../observe.ts';
@@ -12,7 +13,6 @@ import {
   openedAt,
   partyText,
   WAY_WORDS,
-  wrongOrAll,
   type Located,
 } from './places.ts';
 
@@ -32,7 +32,7 @@ function sent(statement: ConnectionsAssertion, { evidence }: Observation): numbe
   if (requests === undefined) throw new MissingEvidenceError('there is no log of requests');
   const nodes = new Set(statement.at.points.map((name) => evidence.captures.get(name)?.node));
   const own = requests.filter(({ client }) => nodes.has(client));
-  return wrongOrAll(own, requests).length;
+  return firstOf(own, requests).length;
 }
 
 function selected(statement: ConnectionsAssertion, seen: Observation): Located[] {
@@ -73,7 +73,7 @@ export const connectionsJudge: Judge<ConnectionsAssertion> = {
         (states.length === 0 ? '' : ` (${states.join(', ')})`) +
         (others === 0 ? '' : `, and ${count(others, 'other')}`) +
         (typeof wanted === 'number' ? `; ${count(wanted, 'request')} sent` : ''),
-      evidence: citeConnections(wrongOrAll(found, opened)),
+      evidence: citeConnections(firstOf(found, opened)),
     };
   },
 };
@@ -98,7 +98,7 @@ function volumeJudge(unit: 'packets' | 'bytes'): Judge<VolumeAssertion> {
         return {
           holds: isWithin(total, range),
           observed: `${count(total, noun)}${WAY_WORDS[way]} in ${count(found.length, 'connection')}`,
-          evidence: wrongOrAll(citePackets(found, way), citeConnections(found)),
+          evidence: firstOf(citePackets(found, way), citeConnections(found)),
         };
       }
       if (found.length === 0) throw new MissingEvidenceError(`no connection was captured ${at(place)}`);
@@ -111,7 +111,7 @@ function volumeJudge(unit: 'packets' | 'bytes'): Judge<VolumeAssertion> {
           `${low === high ? count(low, noun) : `${low} to ${count(high, noun)}`}${WAY_WORDS[way]} in each of ` +
           count(found.length, 'connection') +
           (wrong.length === 0 ? '' : `, ${wrong.length} outside the limits`),
-        evidence: citeConnections(wrongOrAll(wrong, found)),
+        evidence: citeConnections(firstOf(wrong, found)),
       };
     },
   };

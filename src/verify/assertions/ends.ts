@@ -1,9 +1,10 @@
 // Whose addresses open and take the connections at a capture point.
+import { firstOf } from '../claim.ts';
 import type { EndsAssertion, Party } from '../../topology/types.ts';
 import { MissingEvidenceError } from '../observe.ts';
 import { count, list, spread } from '../words.ts';
 import type { Judge } from './kind.ts';
-import { addressText, at, citeConnections, openedAt, partyText, wrongOrAll, type Located } from './places.ts';
+import { addressText, at, citeConnections, openedAt, partyText, type Located } from './places.ts';
 
 const has = (parties: readonly Party[], address: string) =>
   parties.some(({ addresses }) => addresses.includes(address));
@@ -41,7 +42,7 @@ export const endsJudge: Judge<EndsAssertion> = {
       observed:
         `${count(opened.length, 'connection')}: ${spread(shown, kind === 'sources' ? 'from' : 'to')}` +
         (absent.length === 0 ? '' : `; never ${list(absent.map(partyText))}`),
-      evidence: citeConnections(wrongOrAll(wrong, opened)),
+      evidence: citeConnections(firstOf(wrong, opened)),
     };
   },
 };

@@ -1,4 +1,5 @@
 // HTTP as captured: headers and statuses.
+import { firstOf } from '../claim.ts';
 import type { HttpMessage } from '../../pcap/index.ts';
 import { compilePattern, type Pattern } from '../../topology/pattern.ts';
 import type { HeaderAssertion, HeaderValue, StatusAssertion } from '../../topology/types.ts';
@@ -13,7 +14,6 @@ import {
   exchangesAt,
   partyText,
   requestsAsked,
-  wrongOrAll,
   type Asked,
   type Located,
 } from './places.ts';
@@ -81,7 +81,7 @@ export const headerJudge: Judge<HeaderAssertion> = {
     return {
       holds: wrong.length === 0,
       observed: `${count(messages.length, of)} ${at(place)}: ${spread(values, 'with')}`,
-      evidence: citeMessages(wrongOrAll(wrong, messages)),
+      evidence: citeMessages(firstOf(wrong, messages)),
     };
   },
 };
@@ -126,7 +126,7 @@ export const statusJudge: Judge<StatusAssertion> = {
     return {
       holds: wrong.length === 0,
       observed: `${count(asked.length, 'request')}: ${spread(statuses, 'with')}`,
-      evidence: citeAsked(wrongOrAll(wrong, asked)),
+      evidence: citeAsked(firstOf(wrong, asked)),
     };
   },
 };

@@ -1,10 +1,11 @@
 // How long a packet, or through a proxy a request, takes from one place to another.
+import { firstOf } from '../claim.ts';
 import type { LatencyAssertion, PointGroup, Way } from '../../topology/types.ts';
 import { median } from '../measure.ts';
 import { MissingEvidenceError, type Observation } from '../observe.ts';
 import { count, duration } from '../words.ts';
 import type { Judge } from './kind.ts';
-import { at, citeNumbers, pointsAt, WAY_WORDS, wrongOrAll } from './places.ts';
+import { at, citeNumbers, pointsAt, WAY_WORDS } from './places.ts';
 import { tracesOf, type Passage, type Trace } from './paths.ts';
 import { extremes, isOutside, limitsText } from './times.ts';
 
@@ -78,7 +79,7 @@ export const latencyJudge: Judge<LatencyAssertion> = {
         `${count(samples.length, isProxied ? 'message' : 'packet')}: median ${duration(middleTime)}, ` +
         `${duration(shortest)} to ${duration(longest)}`,
       evidence: citeNumbers(
-        wrongOrAll(wrong, samples).flatMap(({ first, second }) =>
+        firstOf(wrong, samples).flatMap(({ first, second }) =>
           [first, second].map(({ point, packets: numbers }) => [point, numbers] as const),
         ),
       ),

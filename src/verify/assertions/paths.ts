@@ -1,12 +1,13 @@
 // Where packets and requests pass, in which order, and how long they take from one place to the next. A packet is followed through
 // whatever rewrites it by src/pcap's twins, a request also through a proxy.
+import { firstOf } from '../claim.ts';
 import { joinRequests, joinTwins, type Connection } from '../../pcap/index.ts';
 import type { PathAssertion, PointGroup } from '../../topology/types.ts';
 import { MissingEvidenceError, type Observation } from '../observe.ts';
 import type { CapturedPoint } from '../types.ts';
 import { count, list, tally } from '../words.ts';
 import type { Judge } from './kind.ts';
-import { at, citeNumbers, connectionsAt, packetsAt, pointsAt, wrongOrAll } from './places.ts';
+import { at, citeNumbers, connectionsAt, packetsAt, pointsAt } from './places.ts';
 
 /** One capture point that something passed. */
 export interface Passage {
@@ -205,7 +206,7 @@ export const pathJudge: Judge<PathAssertion> = {
       holds: wrong.length === 0,
       observed: judged
         .map(({ words, subjects, wrong: bad }) => {
-          const paths = tally(wrongOrAll(bad, subjects).map(traceText)).slice(0, 4);
+          const paths = tally(firstOf(bad, subjects).map(traceText)).slice(0, 4);
           const amount =
             bad.length === 0
               ? count(subjects.length, noun)
@@ -214,7 +215,7 @@ export const pathJudge: Judge<PathAssertion> = {
         })
         .join('. '),
       evidence: citeTraces(
-        wrongOrAll(
+        firstOf(
           wrong,
           judged.flatMap(({ subjects }) => subjects),
         ),

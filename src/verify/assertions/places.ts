@@ -172,9 +172,6 @@ export function requestsAsked(seen: Observation, { requests, client }: Selection
   return asked.filter(({ number }) => requests.includes(number));
 }
 
-/** What a verdict rests on: what is wrong, or all of it where nothing is. */
-export const wrongOrAll = <T>(wrong: readonly T[], all: readonly T[]) => (wrong.length > 0 ? wrong : all);
-
 /** Packets of capture points by their numbers, each of a packet that is there. */
 export function citeNumbers(found: readonly Numbers[]): PacketReference[] {
   return cite(

@@ -1,4 +1,5 @@
 // How long answers take, as captured; at a client also those of requests that its log has and that never got so far.
+import { firstOf } from '../claim.ts';
 import type { HttpExchange } from '../../pcap/index.ts';
 import type { PointGroup, ResponseTimeAssertion } from '../../topology/types.ts';
 import { median } from '../measure.ts';
@@ -11,7 +12,6 @@ import {
   exchangesAt,
   pointsAt,
   requestsAsked,
-  wrongOrAll,
   type Located,
   type Numbers,
 } from './places.ts';
@@ -69,7 +69,7 @@ export const responseTimeJudge: Judge<ResponseTimeAssertion> = {
           ? `none of ${count(all.length, 'request')} was answered`
           : `${count(answered.length, 'answer')}: median ${duration(median(answered))}, longest ${duration(extremes(answered)[1])}` +
             (silent === 0 ? '' : `; ${count(silent, 'request')} without an answer`),
-      evidence: citeNumbers(wrongOrAll(slow, all).flatMap(({ cited }) => cited)),
+      evidence: citeNumbers(firstOf(slow, all).flatMap(({ cited }) => cited)),
     };
   },
 };

@@ -1,18 +1,11 @@
 // Where TCP ends, and what TCP suffers on the way.
+import { firstOf } from '../claim.ts';
 import { ANALYSIS_FLAGS, groupBy } from '../../pcap/index.ts';
 import type { AnalysisAssertion, EndToEndAssertion } from '../../topology/types.ts';
 import { MissingEvidenceError } from '../observe.ts';
 import { count, list } from '../words.ts';
 import type { Judge } from './kind.ts';
-import {
-  at,
-  citeConnections,
-  citeNumbers,
-  connectionsAt,
-  openedAt,
-  wrongOrAll,
-  type Located,
-} from './places.ts';
+import { at, citeConnections, citeNumbers, connectionsAt, openedAt, type Located } from './places.ts';
 
 interface Pairs {
   readonly pairs: readonly (readonly [Located, Located])[];
@@ -58,7 +51,7 @@ export const endToEndJudge: Judge<EndToEndAssertion> = {
       observed:
         `${count(first.length, 'connection')} ${at(from)}, ${second.length} ${at(to)}; ` +
         (pairs.length === 0 ? 'none is the same' : `${pairs.length} of them the same`),
-      evidence: citeConnections(wrongOrAll(wrong, right)),
+      evidence: citeConnections(firstOf(wrong, right)),
     };
   },
 };
@@ -85,7 +78,7 @@ export const analysisJudge: Judge<AnalysisAssertion> = {
       observed:
         `${count(found.length, 'connection')}: ` +
         (occurring.length === 0 ? 'none' : list(occurring.map(({ flag, times }) => `${times} ${flag}`))),
-      evidence: wrongOrAll(
+      evidence: firstOf(
         citeNumbers(
           found.map(({ point, connection }) => [
             point,
