@@ -1,6 +1,6 @@
 // Which backend served a request, and how requests spread over the backends. What backends captured says so; where a proxy opened
 // another connection, the request is followed through it, and last of all the answer's own first line is read.
-import { joinRequests, type Connection } from '../../pcap/index.ts';
+import { groupBy, joinRequests, type Connection } from '../../pcap/index.ts';
 import type { BackendAssertion, SpreadAssertion } from '../../topology/types.ts';
 import { cite, firstOf } from '../claim.ts';
 import { served } from '../measure.ts';
@@ -19,16 +19,15 @@ interface Inside {
   readonly located: Located;
 }
 
-/** Connections captured at backends, and on the balancer's way to one. */
+/** Connections captured at backends, and elsewhere on the way to a backend's address. */
 function towardsBackends(seen: Observation): Inside[] {
-  const { backends, balancer } = seen.roles;
+  const { backends } = seen.roles;
   return [...seen.evidence.captures.values()].flatMap((point) => {
-    const isBackend = backends.some(({ node }) => node === point.node);
-    if (point.incomplete !== undefined || (!isBackend && point.node !== balancer?.name)) return [];
+    if (point.incomplete !== undefined) return [];
+    const own = backends.find(({ node }) => node === point.node);
     return connectionsAt(seen, { name: point.name, points: [point.name] }).flatMap((located): Inside[] => {
-      const target = backends.find(({ addresses }) => addresses.has(located.connection.server.address));
-      const backend = isBackend ? point.node : target?.node;
-      return backend === undefined ? [] : [{ backend, located }];
+      const to = own ?? backends.find(({ addresses }) => addresses.has(located.connection.server.address));
+      return to === undefined ? [] : [{ backend: to.node, located }];
     });
   });
 }
@@ -39,9 +38,8 @@ function finder(seen: Observation): (asked: Asked) => string {
   const byIdentity = new Map(inside.map(({ backend, located }) => [identity(located.connection), backend]));
   let joined: ReturnType<typeof joinProxied> | undefined;
   return (asked) => {
-    if (asked.seen === undefined) return 'nobody (no connection)';
     const response = asked.exchange?.response;
-    if (response === undefined) return 'nobody (no answer)';
+    if (asked.seen === undefined || response === undefined) return 'nobody (no answer)';
     const own = identity(asked.seen.connection);
     const same = byIdentity.get(own);
     if (same !== undefined) return same;
@@ -65,18 +63,21 @@ function joinProxied(seen: Observation, inside: readonly Inside[]): Map<string, 
   const outside = [...seen.evidence.captures.values()]
     .filter(({ node }) => seen.roles.clients.has(node))
     .flatMap((point) => connectionsAt(seen, { name: point.name, points: [point.name] }));
-  const ends = new Map(inside.map(({ backend, located }) => [located.connection, backend]));
-  const joined = joinRequests(
-    proxied(
-      outside,
-      inside.map(({ located }) => located),
+  const joined = groupBy(
+    joinRequests(
+      proxied(
+        outside,
+        inside.map(({ located }) => located),
+      ),
     ),
+    (request) => request.inside.connection,
   );
-  for (const { outside: from, inside: to, isAnswerSame } of joined) {
-    const backend = ends.get(to.connection);
-    if (from.capture !== 0 || backend === undefined || isAnswerSame === false) continue;
-    const key = identity(from.connection);
-    found.set(key, (found.get(key) ?? new Set()).add(backend));
+  for (const { backend, located } of inside) {
+    for (const { outside: from, isAnswerSame } of joined.get(located.connection) ?? []) {
+      if (isAnswerSame === false) continue;
+      const key = identity(from.connection);
+      found.set(key, (found.get(key) ?? new Set()).add(backend));
+    }
   }
   return found;
 }
@@ -123,7 +124,7 @@ const percentText = (value: number) => `${Number(value.toFixed(1))}%`;
 
 export const spreadJudge: Judge<SpreadAssertion> = {
   expected: ({ of, isEven, shares, tolerance }) =>
-    `${of} spread ${isEven ? `evenly over ${list(shares.filter(([, share]) => share > 0).map(([node]) => node))}` : `as ${list(shares.map(([node, share]) => `${node} ${percentText(share)}`))}`}` +
+    `${of} spread ${isEven ? `evenly over ${list(shares.filter(([, share]) => share !== 0).map(([node]) => node))}` : `as ${list(shares.map(([node, share]) => `${node} ${percentText(share)}`))}`}` +
     (tolerance === 0 ? '' : `, give or take ${percentText(tolerance)}`),
   measure: ({ of, shares, tolerance }, seen) => {
     const all = sharesOf(seen, of);
@@ -137,12 +138,11 @@ export const spreadJudge: Judge<SpreadAssertion> = {
       node,
       times: all.filter(({ backend }) => backend === node).length,
       right: (all.length * share) / 100,
-      isNone: share === 0,
     }));
     // A share of 33.33% of ten requests is three or four of them: less than one off is as near as one can get.
-    const wrong = counts.filter(({ times, right, isNone }) => {
+    const wrong = counts.filter(({ times, right }) => {
       const off = Math.abs(times - right);
-      return isNone && tolerance === 0 ? times > 0 : off >= 1 && off > (tolerance / 100) * all.length + 1e-9;
+      return off >= 1 && off > (tolerance / 100) * all.length + 1e-9;
     });
     const names = new Set(wrong.map(({ node }) => node));
     const cited = all.filter(({ backend }) => names.has(backend));

@@ -52,8 +52,7 @@ function sample(
 export const latencyJudge: Judge<LatencyAssertion> = {
   expected: (statement) => {
     const { from, to, way } = statement;
-    const where =
-      from === undefined || to === undefined ? 'through the balancer' : `between ${from.name} and ${to.name}`;
+    const where = from === undefined ? 'through the balancer' : `between ${from.name} and ${to!.name}`;
     return `packets${WAY_WORDS[way]} take ${limitsText(statement)} ${where}`;
   },
   measure: ({ from, to, way, median: middle = Number.POSITIVE_INFINITY, max, min }, seen) => {

@@ -177,9 +177,8 @@ export const pathJudge: Judge<PathAssertion> = {
       places === undefined ? [] : [`${words} pass ${names(places).join(', ')}`],
     );
     const avoided = never.length === 0 ? [] : [`never ${list(names(never)).replace(' and ', ' or ')}`];
-    const direction = ways.length === 2 ? 'either way' : ways[0]!.words;
     return passed.length === 0
-      ? `${noun} ${direction} pass ${avoided.join()}`
+      ? `${noun} either way pass ${avoided.join()}`
       : `${noun} ${[...passed, ...avoided].join(', ')}`;
   },
   measure: (statement, seen) => {

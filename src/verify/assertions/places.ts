@@ -11,7 +11,7 @@ import {
 import type { Party, PointGroup, Selection, Way } from '../../topology/types.ts';
 import { cite } from '../claim.ts';
 import { isGroup, MissingEvidenceError, type Observation } from '../observe.ts';
-import type { CapturedPoint, PacketReference, RequestRecord } from '../types.ts';
+import type { CapturedPoint, PacketReference } from '../types.ts';
 import { count } from '../words.ts';
 
 /** A connection of the service at one capture point. */
@@ -38,11 +38,9 @@ export function packetsAt(seen: Observation, point: CapturedPoint): readonly Pac
   const macs = seen.macs(point.node);
   const { packets } = point.capture;
   const isOwn = ({ ethernet }: Packet) =>
-    ethernet !== undefined && (macs.has(ethernet.source) || macs.has(ethernet.destination));
+    macs.has(ethernet?.source ?? '') || macs.has(ethernet?.destination ?? '');
   if (!packets.some(isOwn)) return packets;
-  return packets.filter(
-    (packet) => isOwn(packet) || (packet.ethernet !== undefined && isGroup(packet.ethernet.destination)),
-  );
+  return packets.filter((packet) => isOwn(packet) || isGroup(packet.ethernet?.destination ?? ''));
 }
 
 function allConnections(seen: Observation, point: CapturedPoint): readonly Connection[] {
@@ -103,15 +101,18 @@ export function exchangesAt(seen: Observation, place: PointGroup): LocatedExchan
   );
 }
 
-/** A request that a client sent: as its log has it, and as it was captured there. */
-export interface Asked {
-  readonly client: string;
-  readonly number: number;
-  readonly record?: RequestRecord;
+/** A request on the connection that it was sent on. */
+interface Sent {
   /** Nothing when it never got as far as a SYN. */
   readonly seen?: Located;
   /** Nothing when no request was captured on its connection. */
   readonly exchange?: HttpExchange;
+}
+
+/** A request of a client, numbered from 1. */
+export interface Asked extends Sent {
+  readonly client: string;
+  readonly number: number;
 }
 
 function groupOfNode(seen: Observation, node: string): PointGroup {
@@ -122,35 +123,32 @@ function groupOfNode(seen: Observation, node: string): PointGroup {
   return { name: node, points };
 }
 
+function sentOn(seen: Located): Sent[] {
+  const { http } = seen.connection;
+  return http.length === 0 ? [{ seen }] : http.map((exchange) => ({ seen, exchange }));
+}
+
 /** One client's requests; without its log as captured, numbered by time. */
 function askedBy(seen: Observation, client: string): Asked[] {
-  const opened = openedAt(seen, groupOfNode(seen, client)).filter(({ connection }) =>
-    seen.roles.clientAddresses.has(connection.client.address),
-  );
+  const sent = openedAt(seen, groupOfNode(seen, client))
+    .filter(({ connection }) => seen.roles.clientAddresses.has(connection.client.address))
+    .flatMap(sentOn);
   const records = seen.evidence.requests?.filter((record) => record.client === client);
   if (records === undefined) {
-    return opened
-      .flatMap((located) => located.connection.http.map((exchange) => ({ client, seen: located, exchange })))
-      .map((asked, index) => ({ ...asked, number: index + 1 }));
+    return sent
+      .filter(({ exchange }) => exchange !== undefined)
+      .map((each, index) => ({ ...each, client, number: index + 1 }));
   }
-  const ports = new Set(records.map(({ localPort }) => localPort));
-  const byPort = groupBy(opened, ({ connection }) => connection.client.port);
-  // curl names no port of a connection that never came about: its SYNs are those of nobody else.
-  const unclaimed = opened.filter(
-    ({ connection: { client: from, payload } }) =>
-      !ports.has(from.port) && payload.toServer + payload.toClient === 0,
-  );
-  return records.map((record) => {
-    const located = record.localPort === 0 ? unclaimed.shift() : byPort.get(record.localPort)?.shift();
-    const exchange = located?.connection.http[0];
-    return {
-      client,
-      number: record.number,
-      record,
-      seen: located,
-      exchange,
-    };
-  });
+  // A client that keeps its connection sends several requests from one port, in their order.
+  const byPort = groupBy(sent, (each) => each.seen?.connection.client.port);
+  const claimed = records.map(({ localPort }) => byPort.get(localPort)?.shift());
+  // curl names no port of a connection that never came about: it is one of those that no other request has.
+  const left = [...byPort.values()].flat();
+  return records.map(({ number, localPort }, index) => ({
+    ...(localPort === 0 ? left.shift() : claimed[index]),
+    client,
+    number,
+  }));
 }
 
 /** The requests that an assertion is about. */

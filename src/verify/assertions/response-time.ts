@@ -34,7 +34,7 @@ function timed({ point, connection }: Located, exchange: HttpExchange | undefine
       [point, request?.packets ?? connection.packetNumbers],
       [point, response?.packets ?? []],
     ],
-    taken: request === undefined || response === undefined ? NEVER : response.lastTime - request.firstTime,
+    taken: response === undefined ? NEVER : response.lastTime - (request ?? connection).firstTime,
   };
 }
 

@@ -46,6 +46,27 @@ test.each([
   expect(lineOf(await judgedRound({ lab: 'nat', captures: { eth1 } }, `- ${said}`))).toBe(line);
 });
 
+test('an address is told by its owner, one of several on an interface too', async () => {
+  const check = await judgedRound(
+    {
+      lab: 'nat',
+      captures: { eth1: ofClient },
+      change: (topology) => ({
+        ...topology,
+        nodes: topology.nodes.map((node) => ({
+          ...node,
+          interfaces: node.interfaces.map((link) => ({
+            ...link,
+            addresses: [...link.addresses, { ...link.addresses[0]!, address: '10.133.1.22' }],
+          })),
+        })),
+      }),
+    },
+    '- destinations: { at: eth1, are: be1 }',
+  );
+  expect(lineOf(check)).toBe('pass: 1 connection: to 10.133.1.2 (be1) [eth1 1]');
+});
+
 test('a connection of which no SYN was captured has ends that nobody can be sure of', async () => {
   const captures = { eth1: talk({ server: BE1, packets: [3, 4, 5] }) };
   const check = await judgedRound({ lab: 'nat', captures }, '- sources: { at: eth1, exclude: lb }');

@@ -1,5 +1,6 @@
 // Rounds of traffic made by hand: what each capture point of a lab would have taken, packet by packet, judged by an assertion.
 import { readCapture } from '../../../src/pcap/index.ts';
+import type { Topology } from '../../../src/topology/types.ts';
 import { judgeAssertions } from '../../../src/verify/index.ts';
 import type { CapturedPoint, Check, Evidence, RequestRecord } from '../../../src/verify/types.ts';
 import {
@@ -7,7 +8,7 @@ import {
   ethernet,
   pcap,
   segment,
-  type Record as Made,
+  type Record as Recorded,
   type SegmentOptions,
 } from '../../pcap/build.ts';
 import { expecting } from './labs.ts';
@@ -25,6 +26,10 @@ export const asks = (target = '/', headers = '') =>
 export const answers = (body = 'hello', status = 200, headers = '') =>
   `HTTP/1.1 ${status} X\r\n${headers}Content-Length: ${body.length}\r\n\r\n${body}`;
 
+export interface Made extends Recorded {
+  readonly linkType?: number;
+}
+
 export interface Talk {
   /** Addresses, with a port where it is not 40001 or 80. */
   readonly client?: string;
@@ -34,6 +39,8 @@ export interface Talk {
   readonly step?: number;
   /** Initial sequence numbers; told by the client's port otherwise. */
   readonly isn?: readonly [client: number, server: number];
+  /** MAC addresses; the same two on every frame otherwise. */
+  readonly macs?: readonly [client: string, server: string];
   readonly request?: string;
   readonly answer?: string;
   /** Those captured: 1 SYN, 2 SYN-ACK, 3 ACK, 4 request, 5 answer, 6 the server's FIN, 7 the client's FIN, 8 the last ACK. */
@@ -52,6 +59,7 @@ export function talk({
   at = 0,
   step = 1000,
   isn,
+  macs: [clientMac, serverMac] = ['02:00:00:00:00:01', '02:00:00:00:00:02'],
   request = asks(),
   answer = answers(),
   packets = [1, 2, 3, 4, 5, 6, 7, 8],
@@ -62,11 +70,13 @@ export function talk({
   const [asked, said] = [request.length, answer.length];
   const to = (flags: string, sequence: number, acknowledgment: number, payload = ''): SegmentOptions => ({
     ...{ source, sourcePort, destination, destinationPort, flags, payload },
+    ...{ sourceMac: clientMac, destinationMac: serverMac },
     sequence: theirs + sequence,
     acknowledgment: flags === 'S' ? 0 : own + acknowledgment,
   });
   const from = (flags: string, sequence: number, acknowledgment: number, payload = ''): SegmentOptions => ({
     ...{ source: destination, sourcePort: destinationPort, destination: source, destinationPort: sourcePort },
+    ...{ sourceMac: serverMac, destinationMac: clientMac },
     ...{ flags, payload, sequence: own + sequence, acknowledgment: theirs + acknowledgment },
   });
   const all = [
@@ -118,6 +128,10 @@ export const logged = (ports: readonly number[], client = 'client'): RequestReco
     seconds: 0.01,
   }));
 
+/** Without Ethernet, as an interface that has none gives them: link type 101 (RAW). */
+export const raw = (made: readonly Made[]): Made[] =>
+  made.map(({ frame, time }) => ({ frame: frame.subarray(14), time, linkType: 101 }));
+
 /** By capture point; of one that is not mentioned no packet came. */
 export type Captured = Readonly<Record<string, readonly Made[] | 'absent' | 'not whole'>>;
 
@@ -126,10 +140,12 @@ async function pointOf(
   made: Captured[string] = [],
 ): Promise<CapturedPoint[]> {
   if (made === 'absent') return [];
-  const records = made === 'not whole' ? [] : made;
+  const records = made === 'not whole' ? talk() : made;
   const sorted = [...records].sort((a, b) => Number(a.time! - b.time!));
   const path = `${base.name}.pcap`;
-  const capture = await readCapture(pcap(sorted, { magic: 0xa1b23c4d }), { path });
+  const capture = await readCapture(pcap(sorted, { magic: 0xa1b23c4d, linkType: sorted[0]?.linkType }), {
+    path,
+  });
   return [{ ...base, path, capture, ...(made === 'not whole' && { incomplete: 'packets were dropped' }) }];
 }
 
@@ -137,11 +153,17 @@ export interface Round {
   readonly lab: string;
   readonly captures: Captured;
   readonly more?: Partial<Evidence>;
+  /** Makes another topology of the lab's. */
+  readonly change?: (topology: Topology) => Topology;
 }
 
 /** The check of an `expect` entry on a round. */
-export async function judgedRound({ lab, captures, more = {} }: Round, entry: string): Promise<Check> {
-  const { topology } = await expecting(lab, `expect:\n  ${entry.trim().split('\n').join('\n  ')}\n`);
+export async function judgedRound(
+  { lab, captures, more = {}, change = (same) => same }: Round,
+  entry: string,
+): Promise<Check> {
+  const read = await expecting(lab, `expect:\n  ${entry.trim().split('\n').join('\n  ')}\n`);
+  const topology = change(read.topology);
   const points = await Promise.all(topology.captures.map((point) => pointOf(point, captures[point.name])));
   const evidence = {
     topology,

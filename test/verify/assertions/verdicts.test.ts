@@ -237,6 +237,7 @@ describe('another round is worth it', () => {
     expect(await wants(failing, 5000)).toBe(false);
     expect(await wants(passing, 0)).toBe(false);
     expect(await wants('  - status: 404\n', 0)).toBe(false);
+    expect(await wants('  - status: 404\n    level: warning\n', 0)).toBe(false);
   });
 
   test('not when something that must hold in every round has failed', async () => {
