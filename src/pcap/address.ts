@@ -29,24 +29,22 @@ export function fromWord(word: number): string {
 /** RFC 5952: lower case, no leading zeros, the first longest run of two or more zero groups as `::`. */
 export function fromWords(...words: readonly [number, number, number, number]): string {
   const groups = words.flatMap((word) => [word >>> 16, word & 0xffff]);
-  let best = -1;
+  let best = 0;
   let bestLength = 1;
-  for (let index = 0; index < 8; index++) {
-    let length = 0;
-    while (groups[index + length] === 0) length++;
-    if (length > bestLength) {
-      best = index;
-      bestLength = length;
-    }
-    if (length > 0) index += length - 1;
-  }
+  let length = 0;
+  groups.forEach((group, index) => {
+    length = group === 0 ? length + 1 : 0;
+    if (length <= bestLength) return;
+    best = index + 1 - length;
+    bestLength = length;
+  });
   if (best === 0 && bestLength === 5 && groups[5] === 0xffff) return `::ffff:${fromWord(words[3])}`;
   const text = (from: number, to: number) =>
     groups
       .slice(from, to)
       .map((group) => group.toString(16))
       .join(':');
-  return best < 0 ? text(0, 8) : `${text(0, best)}::${text(best + bestLength, 8)}`;
+  return bestLength === 1 ? text(0, 8) : `${text(0, best)}::${text(best + bestLength, 8)}`;
 }
 
 export function mac(bytes: Uint8Array, at: number): string {

@@ -255,10 +255,8 @@ function readEnd(words: Int32Array, row: number, isLowClient: boolean): End {
 
 function stateOf(end: End, fromClient: DirectionFigures, fromServer: DirectionFigures): ConnectionState {
   const { syn, synAck, rst } = end;
-  if (fromServer.packets === 0) {
-    const isOnlySyn = end.completeness === 1 && fromClient.payload === 0 && rst === undefined;
-    return isOnlySyn ? 'unanswered' : 'one-sided';
-  }
+  // 1: it had nothing but SYNs.
+  if (fromServer.packets === 0) return end.completeness === 1 ? 'unanswered' : 'one-sided';
   if (fromClient.packets === 0) return 'one-sided';
   if (rst !== undefined && syn !== undefined && synAck === undefined && !end.isRstOfClient) return 'refused';
   if (fromClient.fin !== undefined && fromServer.fin !== undefined) return 'closed';

@@ -67,8 +67,7 @@ export class Frame {
   isRouted = false;
   /** The upper-layer protocol after all extension headers. */
   protocol = 0;
-  ttl = 0;
-  /** An IPv6 identification is 0 unless the datagram was a fragment. */
+  /** In IPv6 that of the last fragment header there was. */
   identification = 0;
   /** Offset of IPv6's fragment header in the innermost header's buffer, or -1. */
   fragmentHeader = -1;
@@ -76,8 +75,6 @@ export class Frame {
   moreFragments = false;
   /** The first fragment of a datagram that cannot be put together, decoded for its ports. */
   isPart = false;
-  /** Header and payload as the IP header says them, limited by the frame's own length. */
-  ipLength = 0;
 
   /** Where the transport header lies: in `bytes`, or in a reassembled datagram. */
   transportBytes: Uint8Array = NO_BYTES;

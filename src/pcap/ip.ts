@@ -63,10 +63,8 @@ function decodeIpv4(
   const fragment = uint16(bytes, at + 6);
   frame.addIp(bytes, at);
   frame.ipVersion = 4;
-  frame.ttl = bytes[at + 8]!;
   frame.protocol = bytes[at + 9]!;
   frame.identification = uint16(bytes, at + 4);
-  frame.ipLength = length;
   frame.source0 = int32(bytes, at + 12);
   frame.destination0 = int32(bytes, at + 16);
   frame.moreFragments = (fragment & 0x2000) !== 0;
@@ -96,9 +94,6 @@ function decodeIpv6(
   if (end > at + length) end = at + length;
   frame.addIp(bytes, at);
   frame.ipVersion = 6;
-  frame.ttl = bytes[at + 7]!;
-  frame.identification = 0;
-  frame.ipLength = length;
   frame.source0 = int32(bytes, at + 8);
   frame.source1 = int32(bytes, at + 12);
   frame.source2 = int32(bytes, at + 16);
@@ -223,8 +218,8 @@ function isChecksumRight(frame: Frame): boolean {
   const length = (bytes[at]! & 0x0f) << 2;
   let sum = 0;
   for (let index = 0; index < length; index += 2) sum += uint16(bytes, at + index);
-  sum = (sum & 0xffff) + (sum >>> 16);
-  return ((sum + (sum >>> 16)) & 0xffff) === 0xffff;
+  // A right sum is a multiple of 0xffff, of which one addition of the carries leaves just that.
+  return (sum & 0xffff) + (sum >>> 16) === 0xffff;
 }
 
 function decodeGre(

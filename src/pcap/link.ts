@@ -95,7 +95,7 @@ function decodeEthernet(
   fragments: Fragments | undefined,
 ): void {
   if (end - at < 14) return short(frame, 'Ethernet header');
-  if (frame.ethernet < 0) frame.ethernet = at;
+  frame.ethernet = at;
   const type = uint16(bytes, at + 12);
   if (type === IPV4) {
     frame.etherType = type;
@@ -127,8 +127,8 @@ export function decodeNetwork(
   }
   // Up to 1500 it is a length (IEEE 802.3), and the type stands in the SNAP header (RFC 1042).
   if (type <= 1500 && end - at >= 8 && bytes[at] === 0xaa && bytes[at + 1] === 0xaa && bytes[at + 2] === 3) {
-    if (type < sent) sent = type;
-    if (end > at + sent) end = at + sent;
+    sent = Math.min(sent, type);
+    end = Math.min(end, at + sent);
     if ((int32(bytes, at + 3) & ~0xff) !== 0) return;
     type = uint16(bytes, at + 6);
     at += 8;
@@ -169,7 +169,8 @@ function decodeMpls(
     if (end - at < 4) return short(frame, 'MPLS label');
     isBottom = (bytes[at + 2]! & 1) !== 0;
   }
-  const version = at < end ? bytes[at]! >> 4 : 0;
+  if (at >= end) return;
+  const version = bytes[at]! >> 4;
   if (version === 4 || version === 6) decodeIp(frame, version, bytes, at, end, sent, fragments);
 }
 
@@ -181,7 +182,6 @@ function decodeRawIp(frame: Frame, at: number, fragments: Fragments | undefined)
     frame.malformed = `IP version ${version}`;
     return;
   }
-  frame.etherType = version === 4 ? IPV4 : IPV6;
   decodeIp(frame, version, bytes, at, end, frame.originalLength - (at - frame.start), fragments);
 }
 

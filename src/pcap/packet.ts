@@ -121,7 +121,7 @@ const NO_TAGS: readonly number[] = Object.freeze([]);
 
 export function toPacket(frame: Frame): Packet {
   const bytes = frame.bytes.slice(frame.start, frame.end);
-  const ips = frame.ipCount === 0 ? NONE : ipHeaders(frame);
+  const ips = ipHeaders(frame);
   const packet: Mutable<Packet> = {
     number: frame.number,
     time: BigInt(frame.seconds) * 1_000_000_000n + BigInt(frame.nanoseconds),
@@ -265,8 +265,12 @@ function tcp(frame: Frame, bytes: Uint8Array, at: number, payload: Uint8Array): 
   while (option < end) {
     const kind = bytes[option]!;
     if (kind === 0) break;
-    const length = kind === 1 ? 1 : option + 1 < end ? bytes[option + 1]! : 0;
-    if (length === 0 || option + length > end || (kind > 1 && length < 2)) break;
+    if (kind === 1) {
+      option++;
+      continue;
+    }
+    const length = bytes[option + 1] ?? 0;
+    if (length < 2 || option + length > end) break;
     if (kind === 2 && length === 4) segment.mss = uint16(bytes, option + 2);
     else if (kind === 3 && length === 3) segment.windowScale = Math.min(bytes[option + 2]!, 14);
     else if (kind === 8 && length === 10)

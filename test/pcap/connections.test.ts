@@ -3,48 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { connections, readCapture, summarize } from '../../src/pcap/index.ts';
-import type { SegmentOptions } from './build.ts';
-import { pcap, segment } from './build.ts';
+import { conversation, HANDSHAKE } from './conversation.ts';
 import { tsharkFields } from './tshark.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'lblab-pcap-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-const CLIENT = { source: '10.0.0.1', destination: '10.0.0.2', sourcePort: 40000, destinationPort: 80 };
-const SERVER = { source: '10.0.0.2', destination: '10.0.0.1', sourcePort: 80, destinationPort: 40000 };
-
-/** Says a conversation in few words: `>` from the client, `<` from the server; numbers are relative to 1000 and 5000. */
-function conversation(
-  ...steps: readonly (readonly ['>' | '<', string, number, number, SegmentOptions?])[]
-): Buffer {
-  return pcap(
-    steps.map(([direction, flags, sequence, acknowledgment, more]) =>
-      direction === '>'
-        ? segment({
-            ...CLIENT,
-            flags,
-            sequence: 1000 + sequence,
-            acknowledgment: flags.includes('A') ? 5000 + acknowledgment : 0,
-            ...more,
-          })
-        : segment({
-            ...SERVER,
-            flags,
-            sequence: 5000 + sequence,
-            acknowledgment: 1000 + acknowledgment,
-            ...more,
-          }),
-    ),
-  );
-}
-
 const REQUEST = 'GET /a?b=1 HTTP/1.1\r\nHost: myapp1\r\nX-Twice: 1\r\nx-twice:  2 \r\n\r\n';
 const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello';
-const HANDSHAKE = [
-  ['>', 'S', 0, 0],
-  ['<', 'SA', 0, 1],
-  ['>', 'A', 1, 1],
-] as const;
 
 describe('a connection captured whole', () => {
   const file = conversation(

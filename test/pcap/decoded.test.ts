@@ -3,7 +3,8 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readCapture } from '../../src/pcap/index.ts';
+import type { ConnectionFigures } from '../../src/pcap/index.ts';
+import { connections, readCapture, summarize } from '../../src/pcap/index.ts';
 import { FIELDS, fieldsOf, fixtureCaptures, FIXTURES } from './fields.ts';
 
 /** Of a long capture; the rest has more of the same. */
@@ -18,6 +19,32 @@ test('every field of every packet', async () => {
       lines.push([...fieldsOf(packet), packet.malformed].join('\t').trimEnd());
   }
   await expect([...lines, ''].join('\n')).toMatchFileSnapshot(join(import.meta.dirname, 'decoded.txt'));
+});
+
+/** To the millisecond: of captures that span more than 104 days a summary has no nanoseconds. */
+const milliseconds = (time: bigint | undefined) => time && time / 1_000_000n;
+
+test.each(fixtureCaptures())('what is summarised without keeping packets is the same: %s', async (path) => {
+  const file = join(FIXTURES, path);
+  const { packets, ...capture } = await readCapture(file);
+  const summary = await summarize(file);
+  const figures = connections({ packets }).map(
+    ({ packetNumbers: _numbers, analysisPackets: _found, http: _http, ...rest }) => rest,
+  );
+  const timed = ({ firstTime, lastTime, ...rest }: ConnectionFigures) => ({
+    ...rest,
+    times: [milliseconds(firstTime), milliseconds(lastTime)],
+  });
+  expect(summary.connections.map(timed)).toEqual(figures.map(timed));
+  const times = packets.map(({ time }) => milliseconds(time)!).sort((a, b) => Number(a - b));
+  expect([milliseconds(summary.firstTime), milliseconds(summary.lastTime)]).toEqual([times[0], times.at(-1)]);
+  expect({ path: file, ...summary }).toMatchObject({
+    ...capture,
+    packets: packets.length,
+    bytes: packets.reduce((sum, { originalLength }) => sum + originalLength, 0),
+    letGo: { connections: 0, packets: 0, bytes: 0 },
+  });
+  expect(summary.truncated).toBe(capture.truncated);
 });
 
 test('pcapng says the same in both byte orders', async () => {
