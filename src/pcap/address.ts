@@ -39,12 +39,12 @@ export function fromWords(...words: readonly [number, number, number, number]): 
     bestLength = length;
   });
   if (best === 0 && bestLength === 5 && groups[5] === 0xffff) return `::ffff:${fromWord(words[3])}`;
-  const text = (from: number, to: number) =>
+  const text = (from: number, to?: number) =>
     groups
       .slice(from, to)
       .map((group) => group.toString(16))
       .join(':');
-  return bestLength === 1 ? text(0, 8) : `${text(0, best)}::${text(best + bestLength, 8)}`;
+  return bestLength === 1 ? text(0) : `${text(0, best)}::${text(best + bestLength)}`;
 }
 
 export function mac(bytes: Uint8Array, at: number): string {

@@ -152,7 +152,7 @@ export class FigureTeller {
       handshake: { syn: end.syn, synAck: end.synAck, ack: end.handshakeAck },
       closedBy: closedBy(end, fromClient.fin, fromServer.fin),
       oneSided: fromServer.packets === 0 ? 'to-server' : fromClient.packets === 0 ? 'to-client' : undefined,
-      isn: { client: isTcp ? fromClient.base : undefined, server: isTcp ? fromServer.base : undefined },
+      isn: { client: fromClient.base, server: fromServer.base },
       packets: { toServer: fromClient.packets, toClient: fromServer.packets },
       bytes: { toServer: fromClient.bytes, toClient: fromServer.bytes },
       payload: { toServer: fromClient.payload, toClient: fromServer.payload },

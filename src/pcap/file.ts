@@ -126,20 +126,15 @@ export class CaptureParser {
 
   /** Recognises the file by its first bytes. Returns where its first record is. */
   #open(bytes: Uint8Array, at: number, end: number): number {
-    const magic = this.#word(bytes, at);
-    const swapped =
-      ((magic >>> 24) | ((magic >>> 8) & 0xff00) | ((magic << 8) & 0xff0000) | (magic << 24)) >>> 0;
-    if (magic === 0x0a0d0d0a) {
+    if (int32(bytes, at) === SECTION_HEADER) {
       this.format = 'pcapng';
       return at;
     }
-    for (const [value, isLittleEndian] of [
-      [magic, true],
-      [swapped, false],
-    ] as const) {
+    for (const isLittleEndian of [true, false]) {
+      this.#isLittleEndian = isLittleEndian;
+      const value = this.#word(bytes, at);
       if (value !== 0xa1b2c3d4 && value !== 0xa1b23c4d && value !== 0xa1b2cd34) continue;
       if (end - at < GLOBAL_HEADER) return at;
-      this.#isLittleEndian = isLittleEndian;
       // 0xa1b2cd34 is Alexey Kuznetsov's format of old Linux libpcaps, with 8 more bytes before each packet.
       this.#recordHeader = value === 0xa1b2cd34 ? 24 : 16;
       this.#unit = value === 0xa1b23c4d ? 1 : 1000;

@@ -55,9 +55,9 @@ describe('a pcap file', () => {
   });
 
   test('may have packets without a byte', async () => {
-    expect(await read(pcap([Buffer.alloc(0), FRAME]))).toMatchObject({
-      packets: [{ capturedLength: 0, malformed: 'Ethernet header cut short' }, { capturedLength: 54 }],
-    });
+    const lengths = [{ capturedLength: 0, malformed: 'Ethernet header cut short' }, { capturedLength: 54 }];
+    expect(await read(pcap([Buffer.alloc(0), FRAME]))).toMatchObject({ packets: lengths });
+    expect(await read(pcap([FRAME, Buffer.alloc(0)]))).toMatchObject({ packets: lengths.toReversed() });
   });
 
   test('may say less of a packet’s length than was captured: that much it had', async () => {
@@ -261,6 +261,10 @@ describe('a pcapng file', () => {
       'RAW',
     );
     expect((await read(new PcapngBuilder().section().build())).linkType).toBe('NONE');
+    for (const bigEndian of [false, true])
+      expect((await read(new PcapngBuilder({ bigEndian }).section().interface(276).build())).linkType).toBe(
+        'LINUX_SLL2',
+      );
   });
 });
 

@@ -299,5 +299,16 @@ test('each kind of oddity is counted where it was found', async () => {
     [...OPEN, ['>', 'PA', 20, 2, x], ['>', 'PA', 40, 2, x], ['<', 'A', 2, 2, { window: 0 }]],
     ends!,
   );
+  expect(
+    (
+      await figuresOf(
+        [
+          ['>', 'S', 0, 0],
+          ['>', 'S', 0, 0],
+        ],
+        ends!,
+      )
+    ).analysis,
+  ).toEqual({ retransmission: 1 });
   expect(analysis).toEqual({ 'lost-segment': 2, 'zero-window': 1 });
 });
