@@ -77,6 +77,7 @@ describe('at a client', () => {
 
   test('a connection is counted once, with its times', async () => {
     expect(await census(one)).toEqual([{ ...counted, ...times }]);
+    expect(await census(connection(250, 40_000))).toEqual([{ ...counted, ...times }]);
     expect(await census([...one, ...connection(10, 40_001)])).toEqual([
       { ...counted, opened: 2, whole: 2, answerTimes: [4e6, 4e6], nanoseconds: 14e6 },
     ]);
