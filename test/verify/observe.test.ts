@@ -102,6 +102,7 @@ describe('MACs of a node', () => {
     const other = edited(nat, undefined, elsewhere);
     expect(macs(other, 'lb')).toEqual(LB.map(moved));
     expect(macs(only(other, 'eth1'), 'lb')).toEqual([moved(LB[1]!)]);
+    expect(macs(only(edited(dsr, undefined, elsewhere), 'lb'), 'lb')).toEqual(['52:54:c0:a8:0b:6a']);
   });
 
   test('are never one that stands for several', () => {
