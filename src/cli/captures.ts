@@ -103,7 +103,11 @@ async function readWithin(
     (await isGzip(source)) && left.bytes !== Number.POSITIVE_INFINITY ? await summarize(source) : undefined;
   if (summary !== undefined && (summary.bytes > left.bytes || summary.packets > left.packets))
     return readFigures(path, source, tooLong(left));
-  const capture = await readCapture(source, { path, maximumPackets: Math.min(left.packets, 2 ** 31) + 1 });
+  const capture = await readCapture(source, {
+    path,
+    maximumPackets: Math.min(left.packets, 2 ** 31) + 1,
+    maximumBytes: Number.POSITIVE_INFINITY,
+  });
   if (capture.packets.length > left.packets)
     return readFigures(
       path,

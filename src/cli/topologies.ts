@@ -1,8 +1,9 @@
 // Finds a topology by what the user typed: the name of one that ships, or a file.
-import { readdir, readFile } from 'node:fs/promises';
-import { readFileSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
+import { createReadStream, realpathSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readPlain } from '../lab/plain-file.ts';
 import { nearest } from '../topology/nearest.ts';
 import type { Topology } from '../topology/types.ts';
 import type { Cli } from './context.ts';
@@ -52,13 +53,32 @@ export interface Loaded {
 
 const looksLikeFile = (text: string) => /[/.]/.test(text);
 
+/** More than a topology, or a file that one names, can have: the rest of what is longer need not be read to be refused. */
+const MOST = 2 * 1024 * 1024;
+
+/** A topology may come from a pipe, such as <(...) in a shell. */
+async function readAtMost(file: string): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of createReadStream(file, { end: MOST }) as AsyncIterable<Buffer>)
+    chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/** A file that a topology names. One of its folder is that wherever symbolic links lead; one elsewhere is named by its absolute path. */
+function readBeside(folder: string, file: string): Buffer {
+  const isWithin = (top: string, each: string) => each.startsWith(join(top, '/'));
+  if (isWithin(folder, file) && !isWithin(realpathSync(folder), realpathSync(file)))
+    throw new Error('a symbolic link leads out of the folder');
+  return readPlain(file, MOST);
+}
+
 /** Reads a topology. Throws TopologyError for what is wrong in it, Failure when there is none. */
 export async function loadTopology(cli: Cli, text: string): Promise<Loaded> {
   const { parseTopology } = await import('../topology/index.ts');
   const names = looksLikeFile(text) ? [] : await shippedNames();
   const shipped = names.includes(text);
   const file = shipped ? resolve(SHIPPED, `${text}.yaml`) : resolve(cli.cwd, text);
-  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readAtMost(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' && !looksLikeFile(text)) {
       const near = nearest(text, names);
       throw new Failure(
@@ -75,7 +95,9 @@ export async function loadTopology(cli: Cli, text: string): Promise<Loaded> {
   });
   const shown = shipped ? `${text}.yaml` : text;
   return {
-    topology: parseTopology(bytes, shown, { readFile: (path) => readFileSync(resolve(dirname(file), path)) }),
+    topology: parseTopology(bytes, shown, {
+      readFile: (path) => readBeside(dirname(file), resolve(shipped ? SHIPPED : cli.cwd, path)),
+    }),
     file,
   };
 }

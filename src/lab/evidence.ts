@@ -1,10 +1,12 @@
 // Reads a round's evidence from a folder: pcaps, tcpdump's words, the clients' logs, the backends' access logs, tables. The same layout in
 // a lab's folder, in `captures/LAB`, and where an exported script ran.
-import { open, readdir, readFile } from 'node:fs/promises';
+import { readSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LabError } from './lab-error.ts';
 import { Outlet, type Owner } from './outlet.ts';
-import { readFaults, readSaved } from './saved.ts';
+import { readPlain, withPlain } from './plain-file.ts';
+import { readCurlRecord, readFaults, readSaved, type CurlRecord } from './saved.ts';
 import { NotACaptureError, readCapture } from '../pcap/index.ts';
 import type { Topology } from '../topology/types.ts';
 import type { CapturedPoint, Evidence, RequestRecord } from '../verify/types.ts';
@@ -18,82 +20,55 @@ export const FAULTS_FILE = 'faults.json';
 /** Where a log stood when the round began, by path relative to the folder. */
 export type Offsets = ReadonlyMap<string, number>;
 
-async function readText(path: string): Promise<string | undefined> {
-  return readFile(path, 'utf8').catch(() => undefined);
-}
-
-async function firstBytes(path: string): Promise<string> {
-  const file = await open(path, 'r').catch(() => undefined);
-  if (file === undefined) return '';
+/** What `read` gives; nothing where the file cannot be read. What is no plain file is refused: it is not what lblab left. */
+function unlessAbsent<T>(read: () => T): T | undefined {
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(NAME_BYTES), 0, NAME_BYTES, 0);
-    return buffer.toString('latin1', 0, bytesRead);
-  } finally {
-    await file.close();
+    return read();
+  } catch (error) {
+    if (error instanceof LabError) throw error;
+    return undefined;
   }
 }
 
-/** What curl(1) writes for `--write-out %{json}`, as far as it is used here. */
-interface CurlRecord {
-  readonly errormsg: string | null;
-  readonly exitcode: number;
-  readonly filename_effective: string | null;
-  readonly http_code: number;
-  readonly local_port: number;
-  readonly time_total: number;
-  readonly remote_ip?: string;
-  /** Ours: the backend that answered, kept when the answers themselves are not. */
-  readonly lblab_backend?: string;
-  /** Ours, from clients that keep a rate: the request's number, and seconds since the epoch when it began. */
-  readonly lblab_number?: number;
-  readonly lblab_started?: number;
-  /** Seconds by which that was later than the rate wants it. */
-  readonly lblab_late?: number;
+const readText = (path: string) => unlessAbsent(() => readPlain(path).toString('utf8'));
+
+function firstBytes(path: string): string {
+  const bytes = Buffer.alloc(NAME_BYTES);
+  const length = unlessAbsent(() => withPlain(path, (file) => readSync(file, bytes, 0, NAME_BYTES, 0)));
+  return bytes.toString('latin1', 0, length ?? 0);
 }
 
 /** A client's records. A last line that its curl did not finish is none. */
-async function curlRecords(dir: string, client: string): Promise<CurlRecord[]> {
+function curlRecords(dir: string, client: string): CurlRecord[] {
   const path = join(dir, `requests/${client}.jsonl`);
-  const text = (await readText(path)) ?? '';
+  const text = readText(path) ?? '';
   return text
     .split('\n')
     .slice(0, -1)
-    .map((line, index) => {
-      try {
-        return JSON.parse(line) as CurlRecord;
-      } catch {
-        throw new LabError(
-          `${path}:${index + 1}: no JSON, which curl writes from 7.70 on (lblab doctor tells its version); without that file the captures are judged alone`,
-        );
-      }
-    });
+    .map((line, index) => readCurlRecord(line, `${path}:${index + 1}`));
 }
 
 /** A log from elsewhere may name any file of this machine's. */
 const ANSWER = /^requests\/[\w.-]+\/\d+$/;
 
-async function clientLog(dir: string, client: string, nodes: ReadonlySet<string>): Promise<RequestRecord[]> {
-  const records = await curlRecords(dir, client);
-  return Promise.all(
-    records.map(async (record, index): Promise<RequestRecord> => {
-      const file = record.filename_effective ?? '';
-      const name =
-        record.lblab_backend ??
-        (ANSWER.test(file) ? (await firstBytes(join(dir, file))).split('\n')[0]!.trim() : '');
-      return {
-        client,
-        number: record.lblab_number ?? Number(/\/(\d+)$/.exec(file)?.[1] ?? index + 1),
-        localPort: Math.max(0, record.local_port),
-        status: record.http_code,
-        seconds: record.time_total,
-        ...(nodes.has(name) && record.http_code > 0 && { backend: name }),
-        ...(record.exitcode !== 0 && { error: record.errormsg ?? `curl exit code ${record.exitcode}` }),
-        ...(record.lblab_started !== undefined && { began: record.lblab_started }),
-        ...(record.lblab_late !== undefined && { late: record.lblab_late }),
-        ...(record.remote_ip && record.lblab_started !== undefined && { address: record.remote_ip }),
-      };
-    }),
-  );
+function clientLog(dir: string, client: string, nodes: ReadonlySet<string>): RequestRecord[] {
+  return curlRecords(dir, client).map((record, index): RequestRecord => {
+    const file = record.filename_effective ?? '';
+    const name =
+      record.lblab_backend ?? (ANSWER.test(file) ? firstBytes(join(dir, file)).split('\n')[0]!.trim() : '');
+    return {
+      client,
+      number: record.lblab_number ?? Number(/\/(\d+)$/.exec(file)?.[1] ?? index + 1),
+      localPort: Math.max(0, record.local_port),
+      status: record.http_code,
+      seconds: record.time_total,
+      ...(nodes.has(name) && record.http_code > 0 && { backend: name }),
+      ...(record.exitcode !== 0 && { error: record.errormsg ?? `curl exit code ${record.exitcode}` }),
+      ...(record.lblab_started !== undefined && { began: record.lblab_started }),
+      ...(record.lblab_late !== undefined && { late: record.lblab_late }),
+      ...(record.remote_ip && record.lblab_started !== undefined && { address: record.remote_ip }),
+    };
+  });
 }
 
 /** The clients' logs of a round, in the order of the requests; nothing when there is none. */
@@ -103,12 +78,10 @@ export async function readRequests(dir: string, topology: Topology): Promise<Req
     name.endsWith('.jsonl'),
   );
   if (found.length === 0) return undefined;
-  const logs = await Promise.all(
-    topology.nodes
-      .filter((node) => found.includes(`${node.name}.jsonl`))
-      .map(async (node) => clientLog(dir, node.name, names)),
-  );
-  return logs.flat().sort((a, b) => a.client.localeCompare(b.client) || a.number - b.number);
+  return topology.nodes
+    .filter((node) => found.includes(`${node.name}.jsonl`))
+    .flatMap((node) => clientLog(dir, node.name, names))
+    .sort((a, b) => a.client.localeCompare(b.client) || a.number - b.number);
 }
 
 export interface TcpdumpCounts {
@@ -170,6 +143,8 @@ async function readPoint(
   point: Topology['captures'][number],
 ): Promise<CapturedPoint | undefined> {
   const path = join(dir, `${point.name}.pcap`);
+  const info = await stat(path).catch(() => undefined);
+  if (info !== undefined && !info.isFile()) throw new LabError(`${path} is no plain file`);
   const capture = await readCapture(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     if (error instanceof NotACaptureError) throw new LabError(`${path}: not a capture: ${error.message}`);
@@ -177,7 +152,7 @@ async function readPoint(
     throw error;
   });
   if (capture === undefined) return undefined;
-  const log = await readText(join(dir, `${point.name}.log`));
+  const log = readText(join(dir, `${point.name}.log`));
   const counts = log === undefined ? undefined : tcpdumpCounts(log);
   const incomplete = incompleteness(log, capture.truncated);
   return {
@@ -191,9 +166,8 @@ async function readPoint(
   };
 }
 
-async function readLog(path: string, from: number): Promise<string[] | undefined> {
-  const bytes = await readFile(path).catch(() => undefined);
-  return bytes
+function readLog(path: string, from: number): string[] | undefined {
+  return unlessAbsent(() => readPlain(path))
     ?.subarray(from)
     .toString('latin1')
     .split('\n')
@@ -216,22 +190,17 @@ export async function readEvidence(
   offsets: Offsets = new Map(),
 ): Promise<Evidence> {
   const tableNames = await readdir(join(dir, 'tables')).catch(() => []);
-  const [faults, points, requests, logs, tables] = await Promise.all([
-    readText(join(dir, FAULTS_FILE)),
+  const [points, requests] = await Promise.all([
     Promise.all(topology.captures.map(async (point) => readPoint(dir, point))),
     readRequests(dir, topology),
-    Promise.all(
-      [...accessLogPaths(topology)].map(
-        async ([node, path]) => [node, await readLog(join(dir, path), offsets.get(path) ?? 0)] as const,
-      ),
-    ),
-    Promise.all(
-      tableNames.map(
-        async (name) =>
-          [name.replace(/\.txt$/, ''), (await readText(join(dir, 'tables', name))) ?? ''] as const,
-      ),
-    ),
   ]);
+  const faults = readText(join(dir, FAULTS_FILE));
+  const logs = [...accessLogPaths(topology)].map(
+    ([node, path]) => [node, readLog(join(dir, path), offsets.get(path) ?? 0)] as const,
+  );
+  const tables = tableNames.map(
+    (name) => [name.replace(/\.txt$/, ''), readText(join(dir, 'tables', name)) ?? ''] as const,
+  );
   const accessLogs = new Map(logs.filter((entry): entry is [string, string[]] => entry[1] !== undefined));
   return {
     topology,
@@ -246,8 +215,8 @@ export async function readEvidence(
 /** The topology that saved evidence was made with; nothing where there is none. */
 export async function savedTopology(dir: string): Promise<Topology | undefined> {
   const path = join(dir, 'topology.json');
-  const text = await readText(path);
-  return text === undefined ? undefined : readSaved(text, path);
+  const text = readText(path);
+  return text === undefined ? undefined : Promise.resolve(readSaved(text, path));
 }
 
 /** Copies a round's evidence out of a lab's folder, so that it can be read and judged again when the lab has gone. */
@@ -290,7 +259,7 @@ async function saveInto(
     ...topology.nodes
       .filter((node) => evidence.requests?.some((request) => request.client === node.name) === true)
       .map(async (node) => {
-        const named = (await curlRecords(from, node.name)).map((record) => {
+        const named = curlRecords(from, node.name).map((record) => {
           const number = record.lblab_number ?? (record.filename_effective ?? '').replace(/^.*\//, '');
           const backend = backendOf.get(`${node.name}/${number}`);
           return (

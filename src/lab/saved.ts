@@ -51,6 +51,44 @@ const faults = z.array(
   z.looseObject({ at: z.number(), node: z.string(), fault: z.string(), began: z.number(), done: z.number() }),
 );
 
+/** What curl(1) writes for `--write-out %{json}`, as far as it is used here. */
+const curlRecord = z.looseObject({
+  errormsg: z.string().nullish(),
+  exitcode: z.number().default(0),
+  filename_effective: z.string().nullish(),
+  http_code: z.number().default(0),
+  local_port: z.number().default(0),
+  time_total: z.number().default(0),
+  remote_ip: z.string().optional(),
+  /** Ours: the backend that answered, kept when the answers themselves are not. */
+  lblab_backend: z.string().optional(),
+  /** Ours, from clients that keep a rate: the request's number, and seconds since the epoch when it began. */
+  lblab_number: z.number().optional(),
+  lblab_started: z.number().optional(),
+  /** Seconds by which that was later than the rate wants it. */
+  lblab_late: z.number().optional(),
+});
+
+export type CurlRecord = z.output<typeof curlRecord>;
+
+/** Reads a line of a client's log. Throws LabError for anything else. */
+export function readCurlRecord(line: string, place: string): CurlRecord {
+  let data: unknown;
+  try {
+    data = JSON.parse(line);
+  } catch {
+    throw new LabError(
+      `${place}: no JSON, which curl writes from 7.70 on (lblab doctor tells its version); without that file the captures are judged alone`,
+    );
+  }
+  const result = curlRecord.safeParse(data);
+  if (result.success) return result.data;
+  const { path, message } = result.error.issues[0]!;
+  throw new LabError(
+    `${place}: not what curl writes: ${path.map(String).join('.')}: ${message}; without that file the captures are judged alone`,
+  );
+}
+
 /** Reads the faults of a round. Throws LabError for anything else. */
 export function readFaults(text: string, path: string): FaultRecord[] {
   try {

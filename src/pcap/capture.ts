@@ -25,6 +25,8 @@ export interface ReadOptions {
   readonly path?: string;
   /** Reading stops after this many packets and says so. Default 1,000,000, which take about a gigabyte. */
   readonly maximumPackets?: number;
+  /** Reading stops, too, where packets would take more bytes than this, compressed or not in the file. Default half a gigabyte. */
+  readonly maximumBytes?: number;
 }
 
 /**
@@ -35,18 +37,23 @@ export interface ReadOptions {
  */
 export async function readCapture(source: CaptureSource, options: ReadOptions = {}): Promise<Capture> {
   const maximum = options.maximumPackets ?? 1_000_000;
+  const maximumBytes = options.maximumBytes ?? 512 * 1024 * 1024;
+  let bytes = 0;
   const frame = new Frame();
   const fragments = new Fragments();
   const packets: Packet[] = [];
   const parser = new CaptureParser(frame, () => {
-    if (packets.length === maximum) return false;
+    bytes += frame.end - frame.start;
+    if (packets.length === maximum || bytes > maximumBytes) return false;
     decodeFrame(frame, fragments);
     packets.push(toPacket(frame));
     return true;
   });
   await feed(source, parser);
   const isOver = packets.length < parser.packets;
-  const truncated = isOver ? `stopped after ${maximum} packets, the most that are kept` : parser.truncated;
+  const truncated = isOver
+    ? `stopped after ${packets.length} packets, ${packets.length === maximum ? 'the most that are kept' : 'which take all the memory that they may'}`
+    : parser.truncated;
   return {
     path: options.path ?? (typeof source === 'string' ? source : '-'),
     format: parser.format!,

@@ -1,6 +1,8 @@
 // A sandbox as the rest of lblab sees it: run a program, start one that stays, attach to one, end it all. It does not show which kernel is
 // behind it. Talks to the agent over one socket.
 import { EventEmitter } from 'node:events';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import {
   Decoder,
@@ -64,7 +66,14 @@ export class SandboxClient extends EventEmitter<{ died: [ServiceStatus]; lost: [
       else if (message.event === 'died') this.emit('died', message.service);
       else this.#listeners.get(id)?.(message, data);
     });
-    socket.on('data', (chunk: Buffer) => decoder.push(chunk));
+    socket.on('data', (chunk: Buffer) => {
+      try {
+        decoder.push(chunk);
+      } catch {
+        // No agent of ours: a program of the lab's has taken its place.
+        socket.destroy();
+      }
+    });
     socket.on('error', () => {});
     socket.on('close', () => {
       this.#lost = new SandboxError('the sandbox ended');
@@ -244,9 +253,17 @@ export class SandboxClient extends EventEmitter<{ died: [ServiceStatus]; lost: [
   }
 }
 
-/** Connects to the agent of a lab that is up. Throws when nothing listens there: the lab has ended. */
+/** <asm-generic/fcntl.h>: a descriptor of the file itself, whatever it is (open(2)). */
+const O_PATH = 0o10000000;
+
+/**
+ * Connects to the agent of a lab that is up. Throws when nothing listens there: the lab has ended. A symbolic link that the lab's programs have
+ * put there, which may lead to another lab's agent, is not followed.
+ */
 export async function connectTo(socketPath: string): Promise<SandboxClient> {
-  const socket = connect(socketPath);
+  await using file = await open(socketPath, O_PATH | constants.O_NOFOLLOW);
+  if (!(await file.stat()).isSocket()) throw new SandboxError(`${socketPath} is no socket`);
+  const socket = connect(`/proc/self/fd/${file.fd}`);
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve);
     socket.once('error', reject);

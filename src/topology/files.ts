@@ -79,9 +79,10 @@ export function readText(
   try {
     bytes = readFile(full);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    const { code = '', message } = error as NodeJS.ErrnoException;
     const reason =
-      { ENOENT: 'there is none', EACCES: 'it may not be read', EISDIR: 'it is a folder' }[code] ?? code;
+      { ENOENT: 'there is none', EACCES: 'it may not be read', EISDIR: 'it is a folder' }[code] ??
+      (code || message);
     return context.report(path, `cannot read the file ${show(from)}: ${reason}`);
   }
   if (bytes.length > MAX_FILE) {

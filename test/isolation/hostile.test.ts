@@ -1,7 +1,9 @@
 // Words that mean harm: in a topology, on the command line, in packets. What cannot be meant is refused before anything is executed; what is
 // only odd reaches a program as one argument, and a terminal or a page as plain text.
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { place, type Place } from '../support/cli.ts';
 
@@ -65,6 +67,57 @@ describe('a topology is refused, and nothing is executed, for', () => {
     expect(await readdir(here.cwd)).toEqual(['mine.yaml']);
     expect(await labs(here)).toEqual([]);
   });
+});
+
+describe('files that a topology names', () => {
+  const naming = async (here: Place, from: string, file = 'mine.yaml') => {
+    await withWords(here, ['    role: client', `    role: client\n    files: { x: { from: ${from} } }`]);
+    if (file !== 'mine.yaml') await rename(join(here.cwd, 'mine.yaml'), join(here.cwd, file));
+    const { code, stdout, stderr } = await here.run(['validate', file], { seconds: 20 });
+    return { code, words: stdout + stderr };
+  };
+
+  it('are plain ones of its folder, or named by an absolute path', async () => {
+    const here = await aPlace();
+    await mkdir(join(here.cwd, 'sub/deep'), { recursive: true });
+    await writeFile(join(here.cwd, 'sub/page'), 'hello');
+    await symlink('../page', join(here.cwd, 'sub/deep/same'));
+    for (const from of ['page', 'deep/same', join(here.cwd, 'sub/page'), '/etc/hostname'])
+      expect(await naming(here, from, 'sub/mine.yaml')).toMatchObject({ code: 0 });
+  });
+
+  it('are no pipes, devices, or links that lead elsewhere', async () => {
+    const here = await aPlace();
+    await promisify(execFile)('mkfifo', [join(here.cwd, 'pipe')]);
+    await symlink('/dev/zero', join(here.cwd, 'zero'));
+    await symlink('/etc', join(here.cwd, 'etc'));
+    for (const [from, words] of [
+      ['pipe', 'pipe is no plain file'],
+      ['/dev/zero', '/dev/zero is no plain file'],
+      ['zero', 'a symbolic link leads out of the folder'],
+      ['etc/hostname', 'a symbolic link leads out of the folder'],
+    ])
+      expect(await naming(here, from!)).toMatchObject({
+        code: 2,
+        words: expect.stringContaining(words!) as string,
+      });
+    const { code, stderr } = await here.run(['plan', '/dev/zero'], { seconds: 20 });
+    expect({ code, stderr }).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('too large') as string,
+    });
+  });
+});
+
+it('a lab’s program that puts a link in the place of its agent’s socket leads no command to another lab', async () => {
+  const here = await aPlace();
+  await Promise.all([here.run(['up', 'l7']), here.run(['up', 'dnsrr', '--name', 'other'])]);
+  const socket = (lab: string) => join(here.state, 'labs', lab, 'lab/agent.sock');
+  const link = `ln -sf ${socket('other')} ${socket('l7')}`;
+  expect((await here.run(['exec', '-l', 'l7', 'be1', '--', 'sh', '-c', link])).code).toBe(0);
+  expect((await here.run(['status', 'l7'])).code).toBe(2);
+  expect((await here.run(['down', 'l7'])).stdout).toBe('down: l7\n');
+  expect((await here.run(['exec', '-l', 'other', 'be1', '--', 'true'])).code).toBe(0);
 });
 
 it('a command line names labs and folders of labs only by their names', async () => {

@@ -1,6 +1,8 @@
 // Captures that lie in a folder, as lblab left them or as they came from elsewhere: what is read, and what is refused by name.
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { readEvidence, savedTopology } from '../../src/lab/evidence.ts';
 import { parseTopology } from '../../src/topology/index.ts';
@@ -95,6 +97,35 @@ describe('captures from elsewhere', () => {
       exitCode: 2,
       message: `${folder}/eth0.pcap: not a capture: it looks like text`,
     });
+  });
+
+  test.each([
+    ['null', 'not what curl writes'],
+    ['{"errormsg":{}}', 'not what curl writes: errormsg'],
+    ['{"lblab_backend":["be1"]}', 'not what curl writes: lblab_backend'],
+  ])('with %s in a log are refused', async (line, message) => {
+    const folder = await folderWith({ 'eth0.pcap': syn, 'requests/client.jsonl': `{}\n${line}\n` });
+    await expect(readEvidence(folder, await l7())).rejects.toMatchObject({
+      exitCode: 2,
+      message: expect.stringContaining(`requests/client.jsonl:2: ${message}`),
+    });
+  });
+
+  test.each([
+    'topology.json',
+    'eth0.pcap',
+    'eth0.log',
+    'requests/client.jsonl',
+    'faults.json',
+    'tables/x.txt',
+  ])('with a pipe in the place of %s are refused, and waited for by nobody', async (name) => {
+    const folder = await folderWith({ [name]: '' });
+    const path = join(folder, name);
+    await rm(path);
+    await promisify(execFile)('mkfifo', [path]);
+    if (name === 'eth0.log') await writeFile(join(folder, 'eth0.pcap'), syn);
+    const reading = name === 'topology.json' ? savedTopology(folder) : readEvidence(folder, await l7());
+    await expect(reading).rejects.toMatchObject({ exitCode: 2, message: `${path} is no plain file` });
   });
 
   test('with a log that is none are refused', async () => {
