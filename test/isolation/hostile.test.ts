@@ -120,6 +120,24 @@ it('a lab’s program that puts a link in the place of its agent’s socket lead
   expect((await here.run(['exec', '-l', 'other', 'be1', '--', 'true'])).code).toBe(0);
 });
 
+it('a document that lblab has not written is refused', async () => {
+  const here = await aPlace();
+  for (const [schema, lab] of [
+    ['lblab/run@1', null],
+    ['lblab/run@1', { captures: 5 }],
+    ['lblab/run@1', { lab: 'x', topology: 5, kernel: 'host', captures: [], timings: {} }],
+    ['lblab/failover@1', { topology: 'l7', captures: 7 }],
+  ]) {
+    await writeFile(join(here.cwd, 'run.json'), JSON.stringify({ schema, labs: [lab] }));
+    const { code, stderr } = await here.run(['report', 'run.json']);
+    expect({ lab, code, stderr }).toMatchObject({
+      lab,
+      code: 2,
+      stderr: expect.stringContaining('run.json: not what lblab run --json') as string,
+    });
+  }
+});
+
 it('a command line names labs and folders of labs only by their names', async () => {
   const here = await aPlace();
   expect((await here.run(['up', 'l7'])).code).toBe(0);

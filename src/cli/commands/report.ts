@@ -1,12 +1,12 @@
 // `lblab report`: what labs showed, as one HTML page to keep or to send.
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import * as z from 'zod';
 import { claimsOf } from '../../balancers/index.ts';
 import { writeNamed } from '../../lab/outlet.ts';
 import { htmlReport } from '../../report/html.ts';
 import { forTerminal } from '../../report/escape.ts';
 import type { Judged } from '../../report/types.ts';
-import type { Kernel } from '../../sandbox/start.ts';
 import { failovers, type Failover } from '../../verify/failover.ts';
 import { judgeRound, summary } from '../../verify/index.ts';
 import { callerOf, type Cli } from '../context.ts';
@@ -18,34 +18,25 @@ interface Options {
   readonly output: string;
 }
 
-/** As far as it is read here: `lblab run --json`. */
-interface RunDocument {
-  readonly schema: 'lblab/run@1';
-  readonly labs: readonly {
-    readonly lab: string;
-    readonly topology: string;
-    readonly kernel: Kernel;
-    readonly captures: readonly { readonly path: string }[];
-    readonly timings: Readonly<Record<string, number>>;
-  }[];
-}
-
-/** As far as it is read here: `lblab failover --json`, which it also leaves beside its captures. */
-interface FailoverDocument {
-  readonly schema: 'lblab/failover@1';
-  readonly labs: readonly { readonly topology: string; readonly captures: string }[];
-}
-
-type Document = RunDocument | FailoverDocument;
-
-function isDocument(value: unknown): value is Document {
-  const document = value as Partial<Document> | null;
-  return (
-    typeof document === 'object' &&
-    (document?.schema === 'lblab/run@1' || document?.schema === 'lblab/failover@1') &&
-    Array.isArray(document.labs)
-  );
-}
+/** As far as they are read here: `lblab run --json`; and `lblab failover --json`, which it also leaves beside its captures. */
+const document = z.discriminatedUnion('schema', [
+  z.looseObject({
+    schema: z.literal('lblab/run@1'),
+    labs: z.array(
+      z.looseObject({
+        lab: z.string(),
+        topology: z.string(),
+        kernel: z.enum(['host', 'uml']),
+        captures: z.array(z.looseObject({ path: z.string() })),
+        timings: z.record(z.string(), z.number()),
+      }),
+    ),
+  }),
+  z.looseObject({
+    schema: z.literal('lblab/failover@1'),
+    labs: z.array(z.looseObject({ topology: z.string(), captures: z.string() })),
+  }),
+]);
 
 /** What a page is about: labs that are judged, and labs in which something went down to see what it costs. */
 interface Subjects {
@@ -66,13 +57,14 @@ async function ofDocument(cli: Cli, path: string): Promise<Subjects> {
   const text = await readFile(resolve(cli.cwd, path), 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw refuse(error.code === 'ENOENT' ? 'no such lab, folder or file' : error.message);
   });
-  let document: unknown;
+  let data: unknown;
   try {
-    document = JSON.parse(text);
+    data = JSON.parse(text);
   } catch {
     throw refuse('neither a folder of captures nor what lblab run --json or lblab failover --json wrote');
   }
-  if (!isDocument(document))
+  const read = document.safeParse(data);
+  if (!read.success)
     throw refuse(
       'not what lblab run --json or lblab failover --json wrote (schema lblab/run@1, lblab/failover@1)',
     );
@@ -81,14 +73,14 @@ async function ofDocument(cli: Cli, path: string): Promise<Subjects> {
     if (round === undefined) throw refuse(`the captures of ${forTerminal(lab)} are not there any more`);
     return round;
   };
-  if (document.schema === 'lblab/failover@1') {
+  if (read.data.schema === 'lblab/failover@1') {
     const rounds = await Promise.all(
-      document.labs.map(async ({ topology, captures }) => roundIn(captures, topology)),
+      read.data.labs.map(async ({ topology, captures }) => roundIn(captures, topology)),
     );
     return { results: [], failed: rounds.flatMap(({ evidence }) => failovers(evidence)) };
   }
   const results = await Promise.all(
-    document.labs.map(async ({ lab, topology, kernel, captures, timings }) => {
+    read.data.labs.map(async ({ lab, topology, kernel, captures, timings }) => {
       const round = await roundIn(captures[0] && dirname(captures[0].path), lab);
       return judged({ ...round, live: true }, { file: topology, kernel, timings });
     }),
