@@ -317,8 +317,11 @@ function followControl(lives: Lives, life: number, isFromLow: boolean, frame: Fr
   const receiver = row + (isFromLow ? FROM_HIGH : FROM_LOW);
   if ((flags & SYN) !== 0) {
     const isSynAck = (flags & ACK) !== 0;
-    if ((words[row + MARKS]! & MARK_CLIENT_KNOWN) === 0)
-      words[row + MARKS] = MARK_CLIENT_KNOWN | (isFromLow === isSynAck ? 0 : MARK_LOW_IS_CLIENT);
+    const marks = words[row + MARKS]!;
+    if ((marks & MARK_CLIENT_KNOWN) === 0) {
+      const client = isFromLow === isSynAck ? 0 : MARK_LOW_IS_CLIENT;
+      words[row + MARKS] = (marks & ~MARK_LOW_IS_CLIENT) | MARK_CLIENT_KNOWN | client;
+    }
     const place = row + (isSynAck ? SYN_ACK_NUMBER : SYN_NUMBER);
     if (words[place] === 0) words[place] = number;
     // A time of 0 is none: captures that were written by hand, and simple packets of pcapng, have no times.

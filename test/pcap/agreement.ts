@@ -1,7 +1,7 @@
 // Compares our account of a capture with Wireshark's: conversations with packets and bytes of each direction, initial
 // sequence numbers, completeness, and the analysis of every packet.
-import type { Connection } from '../../src/pcap/index.ts';
-import { connections, readCapture, summarize } from '../../src/pcap/index.ts';
+import type { CaptureSource, Connection } from '../../src/pcap/index.ts';
+import { connections, groupBy, readCapture, summarize } from '../../src/pcap/index.ts';
 import type { Sharkd } from './sharkd.ts';
 
 /** Wireshark's fields in the order of ours. */
@@ -31,58 +31,116 @@ const FIELDS = [
   ...FLAGS.map(([field]) => field),
 ];
 
+/** What there is to say of a capture, in lines that are the same whoever says them. */
+export interface Account {
+  readonly conversations: readonly string[];
+  readonly 'sequence numbers': readonly string[];
+  readonly analysis: readonly string[];
+  /** Ours of each connection's first packet, Wireshark's of every packet. */
+  readonly completeness: readonly string[];
+}
+
 export interface Disagreement {
-  readonly what: 'conversations' | 'sequence numbers' | 'analysis' | 'completeness' | 'summary';
+  readonly what: keyof Account | 'summary';
   readonly ours: readonly string[];
   readonly theirs: readonly string[];
 }
 
-/** Every difference between our account of the file and Wireshark's; none when they agree. */
-export async function disagreements(sharkd: Sharkd, path: string): Promise<Disagreement[]> {
-  const { packets } = await readCapture(path);
+export async function ourAccount(file: CaptureSource): Promise<Account> {
+  const { packets } = await readCapture(file);
   const found = connections({ packets });
-  const summary = await summarize(path);
+  const tcp = found.filter(({ protocol }) => protocol === 'tcp');
+  const syns = packets.filter((packet) => packet.tcp?.flags.syn);
+  const synAcks = syns.filter((packet) => packet.tcp!.flags.ack).map(({ number }) => number);
+  return {
+    conversations: found.map(conversationLine),
+    'sequence numbers': syns.map(({ number, tcp: syn }) => `packet ${number}: ${syn!.sequence}`),
+    analysis: withoutDoubtful(found.flatMap(analysisLines), synAcks),
+    completeness: tcp.map(({ packetNumbers, completeness }) => `packet ${packetNumbers[0]}: ${completeness}`),
+  };
+}
+
+export async function accountOfWireshark(sharkd: Sharkd, path: string): Promise<Account> {
   // A TCP header quoted in an ICMP error is no segment of the connection.
   const { conversations, frames } = await sharkd.read(path, FIELDS, 'tcp && !icmp && !icmpv6');
-  const theirs = frames.filter(({ c }) => c[0] !== '').map(account);
-  const completeness = new Map(theirs.map((frame) => [frame.number, frame.completeness]));
-  // Of a SYN-ACK with a new number sharkd, which decodes each frame twice, marks the ones before it as well.
-  const isDoubtful = new Set(
-    theirs.filter(({ isSynAck }) => isSynAck).map(({ number }) => `packet ${number}: reused-ports`),
-  );
-  const tcp = found.filter(({ protocol }) => protocol === 'tcp');
-  return [
-    difference(
-      'conversations',
-      found.map(conversationLine),
-      conversations.flatMap(({ proto, convs = [] }) =>
-        convs.map(({ saddr, daddr, sport, dport, txf, txb, rxf, rxb }) =>
-          line(proto.toLowerCase(), [
-            { end: `${saddr} ${sport}`, packets: txf, bytes: txb },
-            { end: `${daddr} ${dport}`, packets: rxf, bytes: rxb },
-          ]),
-        ),
+  const told = frames.filter(({ c }) => c[0] !== '').map(readFrame);
+  const synAcks = told.filter(({ isSynAck }) => isSynAck).map(({ number }) => number);
+  return {
+    conversations: conversations.flatMap(({ proto, convs = [] }) =>
+      convs.map(({ saddr, daddr, sport, dport, txf, txb, rxf, rxb }) =>
+        line(proto.toLowerCase(), [
+          { end: `${saddr} ${sport}`, packets: txf, bytes: txb },
+          { end: `${daddr} ${dport}`, packets: rxf, bytes: rxb },
+        ]),
       ),
     ),
-    difference(
-      'sequence numbers',
-      packets
-        .filter((packet) => packet.tcp?.flags.syn)
-        .map(({ number, tcp: syn }) => `packet ${number}: ${syn!.sequence}`),
-      theirs.flatMap(({ synSequence }) => synSequence),
+    'sequence numbers': told.flatMap(({ synSequence }) => synSequence),
+    analysis: withoutDoubtful(
+      told.flatMap(({ analysis }) => analysis),
+      synAcks,
     ),
-    difference(
-      'analysis',
-      found.flatMap(analysisLines).filter((text) => !isDoubtful.has(text)),
-      theirs.flatMap(({ analysis }) => analysis).filter((text) => !isDoubtful.has(text)),
-    ),
-    difference(
-      'completeness',
-      tcp.map(({ packetNumbers, completeness: ours }) => `packet ${packetNumbers[0]}: ${ours}`),
-      tcp.map(({ packetNumbers }) => `packet ${packetNumbers[0]}: ${completeness.get(packetNumbers[0]!)}`),
-    ),
-    difference('summary', summary.connections.map(conversationLine), found.map(conversationLine)),
+    completeness: told.map(({ number, completeness }) => `packet ${number}: ${completeness}`),
+  };
+}
+
+/** Of a SYN-ACK with a new number sharkd, which decodes each frame twice, marks the ones before it as well. */
+function withoutDoubtful(analysis: readonly string[], synAcks: readonly number[]): string[] {
+  const doubtful = new Set(synAcks.map((number) => `packet ${number}: reused-ports`));
+  return analysis.filter((text) => !doubtful.has(text));
+}
+
+/** Every difference between two accounts; none when they agree. */
+export function differences(ours: Account, theirs: Account): Disagreement[] {
+  const told = new Set(ours.completeness.map(packetOf));
+  const completeness = theirs.completeness.filter((text) => told.has(packetOf(text)));
+  return [
+    difference('conversations', ours.conversations, theirs.conversations),
+    difference('sequence numbers', ours['sequence numbers'], theirs['sequence numbers']),
+    difference('analysis', ours.analysis, theirs.analysis),
+    difference('completeness', ours.completeness, completeness),
   ].filter((entry) => entry !== undefined);
+}
+
+/** An account as text: in each section what is said, and of which packets. */
+export function writeAccount({ conversations, ...said }: Account): string {
+  const sections = Object.entries(said).map(([what, lines]) => {
+    const packets = groupBy(lines, (text) => text.slice(text.indexOf(':') + 2));
+    return [what, ...[...packets].map(([text, its]) => `  ${text}: ${its.map(numberOf).join(' ')}`)];
+  });
+  return `${[['conversations', ...conversations.map((text) => `  ${text}`)], ...sections].flat().join('\n')}\n`;
+}
+
+/** What writeAccount wrote. */
+export function readAccount(text: string): Account {
+  const sections = new Map<string, string[]>();
+  let lines: string[] = [];
+  for (const entry of text.trimEnd().split('\n')) {
+    const [what, packets] = entry.trim().split(': ');
+    if (!entry.startsWith(' ')) sections.set(entry, (lines = []));
+    else if (packets === undefined) lines.push(what!);
+    else lines.push(...packets.split(' ').map((number) => `packet ${number}: ${what}`));
+  }
+  const section = (what: keyof Account) => sections.get(what) ?? [];
+  return {
+    conversations: section('conversations'),
+    'sequence numbers': section('sequence numbers'),
+    analysis: section('analysis'),
+    completeness: section('completeness'),
+  };
+}
+
+const numberOf = (text: string) => /\d+/.exec(text)![0];
+const packetOf = (text: string) => text.slice(0, text.indexOf(':'));
+
+/** Every difference between our account of the file and Wireshark's. */
+export async function disagreements(sharkd: Sharkd, path: string): Promise<Disagreement[]> {
+  const ours = await ourAccount(path);
+  const { connections: summarized } = await summarize(path);
+  const summary = difference('summary', summarized.map(conversationLine), ours.conversations);
+  return [
+    ...differences(ours, await accountOfWireshark(sharkd, path)),
+    ...(summary === undefined ? [] : [summary]),
+  ];
 }
 
 function difference(
@@ -127,7 +185,8 @@ function analysisLines({ analysisPackets }: Connection): string[] {
 }
 
 /** What Wireshark's columns say of one frame. It calls fast and spurious retransmissions retransmissions as well. */
-function account({ c: [completeness, syn, ack, sequence, ...marks], num }: { c: string[]; num: number }) {
+function readFrame({ c, num }: { c: string[]; num: number }) {
+  const [completeness, syn, ack, sequence, ...marks] = c;
   const flags = FLAGS.map(([, flag]) => flag).filter((_, index) => marks[index] !== '');
   const isSpecial = flags.some(
     (flag) => flag === 'fast-retransmission' || flag === 'spurious-retransmission',

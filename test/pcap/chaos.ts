@@ -25,7 +25,8 @@ const FLAGS = [
 const WINDOWS = [0, 30, 100, 8192, 8192, 8192, 8192];
 const PAUSES = [0n, 1000n, 100_000n, 1_000_000n, 4_000_000n, 25_000_000n];
 
-export function chaos(seed: number, conversations: number): Buffer {
+/** @param cut of how many bytes each packet is captured at most */
+export function chaos(seed: number, conversations: number, cut = Number.POSITIVE_INFINITY): Buffer {
   let state = seed;
   const random = () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
   const pick = <Value>(values: readonly Value[]) => values[Math.floor(random() * values.length)]!;
@@ -57,7 +58,7 @@ export function chaos(seed: number, conversations: number): Buffer {
         options: isSyn && random() < 0.5 ? [1, 3, 3, pick([0, 1, 7, 15])] : [],
         payload: 'x'.repeat(isSyn ? pick([0, 0, 0, 0, 0, 0, 0, 0, 0, 3]) : pick([0, 0, 0, 1, 10, 10, 20])),
       });
-      records.push({ time, frame });
+      records.push({ time, frame: frame.subarray(0, cut), originalLength: frame.length });
     }
   }
   return pcap(records);

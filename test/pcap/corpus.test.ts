@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { connections, readCapture } from '../../src/pcap/index.ts';
-import { disagreements } from './agreement.ts';
+import { accountOfWireshark, disagreements, writeAccount } from './agreement.ts';
 import { pcap, segment } from './build.ts';
 import { chaos } from './chaos.ts';
 import { FIELDS, fieldsOf, fixtureCaptures, FIXTURES, isOdd, shortHash } from './fields.ts';
+import { RECORDINGS } from './recordings.ts';
 import { Sharkd } from './sharkd.ts';
 import { run, tsharkFields } from './tshark.ts';
 
@@ -110,6 +111,12 @@ test.each([1, 2, 3, 4])('10,000 segments that no TCP would send, seed %s', async
   );
   const theirs = await tsharkFields(path, ['frame.number'], { filter: 'tcp.analysis.reused_ports' });
   expect(reused.sort((a, b) => a - b)).toEqual(theirs.map(([number]) => Number(number)));
+});
+
+test.each(RECORDINGS)('what is recorded of %s is what Wireshark says', async (name, make, account) => {
+  const path = join(directory, `${name}.pcap`);
+  writeFileSync(path, make());
+  await expect(writeAccount(await accountOfWireshark(sharkd, path))).toMatchFileSnapshot(account);
 });
 
 describe('what we do otherwise than Wireshark', () => {
