@@ -1,46 +1,49 @@
 // Segmentation offload sends as one packet here what is several there; such packets are joined by the ranges of bytes that they carry.
 import { groupBy } from './groups.ts';
-import { isLoose, type Rows } from './rows.ts';
-import { compareSequences, compareTimes, endOf, startOf, type Place, type Sight } from './sight.ts';
+import type { Rows } from './rows.ts';
+import { compareSequences, endOf, startOf, type Place, type Sight } from './sight.ts';
 
 /**
  * Joins by ranges of bytes what segmentation offload sends as one packet here and as several there. Flows are the same
  * where other packets of theirs are twins already.
  */
 export function joinByRange(sights: readonly Sight[], rows: Rows): void {
-  const data = sights.filter(({ packet: { tcp } }) => tcp !== undefined && tcp.payloadLength > 0);
-  const loose = new Set(data.filter(isLoose).map(({ place }) => place));
-  if (loose.size === 0) return;
+  const data = sights.filter(({ packet }) => packet.tcp && packet.tcp.payloadLength > 0);
   const byPlace = groupBy(data, ({ place }) => place);
-  const pairs = new Map<string, readonly [Sight[], Sight[]]>();
-  for (const row of rows.all())
-    row.forEach((place, index) => {
-      for (const other of row.slice(index + 1)) {
-        const [a, b] = [place[0]!.place, other[0]!.place];
-        if (!loose.has(a) && !loose.has(b)) continue;
-        const [ofA, ofB] = [byPlace.get(a), byPlace.get(b)];
-        if (ofA !== undefined && ofB !== undefined && !pairs.has(`${b} / ${a}`))
-          pairs.set(`${a} / ${b}`, [ofA, ofB]);
+  for (const [first, others] of placesOfOneFlow(rows))
+    for (const other of others) {
+      const [a, b] = [byPlace.get(first), byPlace.get(other)];
+      if (a === undefined || b === undefined) continue;
+      for (let round = 0; round < MAXIMUM_COPIES; round++) {
+        const found = commonRanges(run(a, other), run(b, first));
+        if (found.length === 0) break;
+        for (const places of found) rows.add(places);
       }
-    });
-  for (const [a, b] of pairs.values()) {
-    for (let round = 0; round < MAXIMUM_COPIES; round++) {
-      const found = commonRanges(run(a, b[0]!), run(b, a[0]!));
-      if (found.length === 0) break;
-      for (const places of found) rows.add(places);
     }
-  }
+}
+
+/** Places that had packets of the same flow: with each the higher ones. */
+function placesOfOneFlow(rows: Rows): Map<number, Set<number>> {
+  const pairs = new Map<number, Set<number>>();
+  for (const row of rows.all())
+    for (const [a] of row)
+      for (const [b] of row) {
+        if (a!.place >= b!.place) continue;
+        const others = pairs.get(a!.place);
+        if (others === undefined) pairs.set(a!.place, new Set([b!.place]));
+        else others.add(b!.place);
+      }
+  return pairs;
 }
 
 /** So many times at most is a range sent again before its copies are left alone. */
 const MAXIMUM_COPIES = 16;
 
 /** The first copies of what has no twin at the other place, without overlaps, in order of sequence numbers. */
-function run(sights: readonly Sight[], other: Sight): Sight[] {
-  const { place } = other;
-  const alone = sights.filter((sight) => !sight.row?.some(([first]) => first!.place === place));
+function run(sights: readonly Sight[], other: number): Sight[] {
+  const alone = sights.filter(({ row }) => !row?.some(([first]) => first!.place === other));
   const result: Sight[] = [];
-  for (const sight of alone.sort((a, b) => compareSequences(a, b) || compareTimes(a, b))) {
+  for (const sight of alone.sort(compareSequences)) {
     const last = result.at(-1);
     if (last === undefined || ((startOf(sight) - endOf(last)) | 0) >= 0) result.push(sight);
   }

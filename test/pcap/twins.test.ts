@@ -2,76 +2,33 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { RewrittenField, Twin } from '../../src/pcap/index.ts';
-import { connections, joinRequests, joinTwins, readCapture } from '../../src/pcap/index.ts';
-import type { Record, SegmentOptions } from './build.ts';
-import { ethernet, ipv4, pcap, segment, tcp, udp } from './build.ts';
+import { joinTwins, readCapture } from '../../src/pcap/index.ts';
+import { ethernet, ipv4, segment, tcp, udp } from './build.ts';
+import {
+  at,
+  BACKEND,
+  BACKEND_MAC,
+  CLIENT,
+  CLIENT_MAC,
+  fields,
+  FORWARDED,
+  hop,
+  INSIDE,
+  INSIDE_MAC,
+  joined,
+  OUTSIDE_MAC,
+  places,
+  stamp,
+  START,
+  SYN,
+  SYN_ACK,
+  VIP,
+} from './points.ts';
 import { run } from './tshark.ts';
-
-const START = 1_700_000_000_000_000_000n;
-const CLIENT = '192.168.11.104';
-const VIP = '192.168.11.107';
-const INSIDE = '10.133.1.1';
-const BACKEND = '10.133.1.2';
-const CLIENT_MAC = '02:00:00:00:00:68';
-const OUTSIDE_MAC = '02:00:00:00:00:6b';
-const INSIDE_MAC = '02:00:00:00:01:01';
-const BACKEND_MAC = '02:00:00:00:01:02';
-
-/** A frame `microseconds` after the start. */
-function at(microseconds: number, frame: Uint8Array): Record {
-  return { frame, time: START + BigInt(microseconds) * 1000n };
-}
-
-async function joined(...files: readonly (readonly Record[])[]): Promise<Twin[]> {
-  return joinTwins(await Promise.all(files.map((records) => readCapture(pcap(records)))));
-}
-
-/** `0.1 1.1`: packet 1 of capture 0, then packet 1 of capture 1. */
-function places(twins: readonly Twin[]): string[] {
-  return twins.map(({ sightings }) =>
-    sightings.map(({ capture, packets }) => `${capture}.${packets.join('+')}`).join(' '),
-  );
-}
-
-function fields(twin: Twin): RewrittenField[][] {
-  return twin.steps.map(({ rewrites }) => rewrites.map(({ field }) => field));
-}
-
-/** The same segment before and after a hop. */
-function hop(before: SegmentOptions, after: SegmentOptions): [Buffer, Buffer] {
-  return [segment(before), segment({ ...before, ...after })];
-}
-
-const SYN: SegmentOptions = {
-  sourceMac: CLIENT_MAC,
-  destinationMac: OUTSIDE_MAC,
-  source: CLIENT,
-  destination: VIP,
-  flags: 'S',
-  sequence: 7,
-};
-const SYN_ACK: SegmentOptions = {
-  sourceMac: BACKEND_MAC,
-  destinationMac: INSIDE_MAC,
-  source: BACKEND,
-  destination: CLIENT,
-  sourcePort: 80,
-  destinationPort: 40000,
-  flags: 'SA',
-  sequence: 900,
-  acknowledgment: 8,
-};
-/** The timestamps option. */
-function stamp(value: number): number[] {
-  return [1, 1, 8, 10, 0, 0, 0, value, 0, 0, 0, 0];
-}
 
 function datagram(source: string): Buffer {
   return ethernet(0x0800, ipv4(17, udp(Buffer.from('query')), { source }));
 }
-
-const FORWARDED = { sourceMac: INSIDE_MAC, destinationMac: BACKEND_MAC, ttl: 63 };
 
 describe('a packet that a balancer passes on', () => {
   test('by NAT: the destination changes on the way in, the source on the way out', async () => {
@@ -228,62 +185,6 @@ describe('what is no twin', () => {
   });
 });
 
-test('segmentation left to a network card: one packet here is several there, byte for byte', async () => {
-  const data = (offset: number, payload: string) => ({
-    ...SYN,
-    flags: 'A',
-    sequence: 8 + offset,
-    acknowledgment: 901,
-    payload,
-  });
-  const text = 'abcdefghij';
-  const whole = [at(0, segment(SYN)), at(10, segment(data(0, text)))];
-  const split = [
-    at(1, segment({ ...SYN, ...FORWARDED })),
-    at(11, segment({ ...data(0, text.slice(0, 4)), ...FORWARDED })),
-    at(12, segment({ ...data(4, text.slice(4, 8)), ...FORWARDED })),
-    at(13, segment({ ...data(8, text.slice(8)), ...FORWARDED })),
-  ];
-  const later = split.map(({ frame, time }) => ({ frame, time: time! + 20_000n }));
-  const twins = await joined(whole, split, later);
-  expect(places(twins)).toEqual(['0.1 1.1 2.1', '0.2 1.2+3+4 2.2+3+4']);
-  expect(twins[1]!.steps[0]!.rewrites).toContainEqual({ field: 'segmentation', from: 1, to: 3 });
-});
-
-/** One request and its answer on a connection of its own. */
-function exchange(
-  start: number,
-  end: number,
-  from: string,
-  to: string,
-  port: number,
-  initial: number,
-  request: string,
-  answer: string,
-): Record[] {
-  const client = { source: from, destination: to, sourcePort: port, destinationPort: 80 };
-  const server = { source: to, destination: from, sourcePort: 80, destinationPort: port };
-  const next = initial + 1;
-  return [
-    at(start, segment({ ...client, flags: 'S', sequence: initial })),
-    at(start + 1, segment({ ...server, flags: 'SA', sequence: initial, acknowledgment: next })),
-    at(
-      start + 2,
-      segment({ ...client, flags: 'PA', sequence: next, acknowledgment: next, payload: request }),
-    ),
-    at(
-      end,
-      segment({
-        ...server,
-        flags: 'PA',
-        sequence: next,
-        acknowledgment: next + request.length,
-        payload: answer,
-      }),
-    ),
-  ];
-}
-
 describe('real conversations, rewritten by tcprewrite as a router or balancer would', () => {
   const directory = mkdtempSync(join(tmpdir(), 'lblab-twins-'));
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -315,82 +216,5 @@ describe('real conversations, rewritten by tcprewrite as a router or balancer wo
       expect(steps[0]!.nanoseconds).toBe(100_000);
       expect(steps[0]!.rewrites.length).toBeGreaterThan(0);
     }
-  });
-});
-
-describe('a proxy', () => {
-  const REQUEST = 'GET /a HTTP/1.1\r\nHost: vip\r\n\r\n';
-  const PASSED_ON =
-    'GET /a HTTP/1.0\r\nHost: myapp1\r\nX-Forwarded-For: 192.168.11.104\r\nConnection: close\r\n\r\n';
-  const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
-
-  test('passes on a request in another connection: no twins, but proxied requests', async () => {
-    const files = [
-      [
-        ...exchange(0, 100, CLIENT, VIP, 40000, 1000, REQUEST, ANSWER),
-        ...exchange(200, 300, CLIENT, VIP, 40001, 2000, REQUEST, ANSWER),
-      ],
-      [
-        ...exchange(10, 50, INSIDE, BACKEND, 50000, 3000, PASSED_ON, ANSWER),
-        ...exchange(210, 250, INSIDE, BACKEND, 50001, 4000, PASSED_ON, ANSWER),
-      ],
-    ];
-    const captures = await Promise.all(files.map((records) => readCapture(pcap(records))));
-    expect(joinTwins(captures).every(({ sightings }) => sightings.length === 1)).toBe(true);
-    const found = joinRequests(captures.map(connections));
-    expect(found).toMatchObject([
-      {
-        kind: 'proxied',
-        outside: { capture: 0, connection: { client: { port: 40000 } }, exchange: 0 },
-        inside: { capture: 1, connection: { client: { port: 50000 } }, exchange: 0 },
-        nanoseconds: 10_000,
-        isAnswerSame: true,
-      },
-      {
-        outside: { connection: { client: { port: 40001 } } },
-        inside: { connection: { client: { port: 50001 } } },
-      },
-    ]);
-  });
-
-  test('that got no answer may be passed on again, to another server', async () => {
-    const unanswered = exchange(10, 20, INSIDE, BACKEND, 50000, 3000, PASSED_ON, '');
-    const files = [
-      exchange(0, 100, CLIENT, VIP, 40000, 1000, REQUEST, ANSWER),
-      [...unanswered, ...exchange(60, 90, INSIDE, '10.0.0.3', 50001, 4000, PASSED_ON, ANSWER)],
-    ];
-    const captures = await Promise.all(files.map((records) => readCapture(pcap(records))));
-    const pairs = joinRequests(captures.map(connections)).map(({ outside, inside, isAnswerSame }) => [
-      outside.connection.client.port,
-      inside.connection.client.port,
-      isAnswerSame,
-    ]);
-    expect(pairs).toEqual([
-      [40000, 50000, undefined],
-      [40000, 50001, true],
-    ]);
-  });
-
-  test('that serves two at once is known by its answers', async () => {
-    const other = ANSWER.replace('ok', 'no');
-    const files = [
-      [
-        ...exchange(0, 100, CLIENT, VIP, 40000, 1000, REQUEST, ANSWER),
-        ...exchange(5, 110, CLIENT, VIP, 40001, 2000, REQUEST, other),
-      ].sort((a, b) => Number(a.time! - b.time!)),
-      [
-        ...exchange(20, 60, INSIDE, BACKEND, 50000, 3000, PASSED_ON, other),
-        ...exchange(30, 50, INSIDE, BACKEND, 50001, 4000, PASSED_ON, ANSWER),
-      ].sort((a, b) => Number(a.time! - b.time!)),
-    ];
-    const captures = await Promise.all(files.map((records) => readCapture(pcap(records))));
-    const pairs = joinRequests(captures.map(connections)).map(({ outside, inside }) => [
-      outside.connection.client.port,
-      inside.connection.client.port,
-    ]);
-    expect(pairs).toEqual([
-      [40000, 50001],
-      [40001, 50000],
-    ]);
   });
 });
