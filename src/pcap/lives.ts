@@ -17,10 +17,11 @@ export const HASH = 11;
 /** Bits of the MARK_ constants. */
 export const MARKS = 12;
 export const COMPLETENESS = 13;
-/** Packet numbers; 0 is none. */
+/** Number of the last packet that was counted, or else of the first. */
 export const LAST_NUMBER = 14;
 /** Bits of ANALYSIS_FLAGS that were ever found. */
 export const FOUND = 15;
+/** Packet numbers; 0 is none. */
 export const SYN_NUMBER = 28;
 export const SYN_ACK_NUMBER = 29;
 export const HANDSHAKE_ACK_NUMBER = 30;
@@ -94,6 +95,7 @@ export class Lives {
     words[row + PROTOCOL] = frame.protocol;
     words[row + VERSION] = frame.ipVersion;
     words[row + HASH] = hash;
+    words[row + LAST_NUMBER] = frame.number;
     words[row + MARKS] = isFromLow ? MARK_LOW_IS_CLIENT : 0;
     const ports = isFromLow
       ? (frame.sourcePort << 16) | frame.destinationPort

@@ -225,16 +225,17 @@ export class Tracker {
   #forget(): void {
     const { lives, letGo } = this;
     const ranks = Float64Array.from({ length: lives.count }, (_, life) => rank(lives, life));
-    const sorted = ranks.slice().sort();
-    const ended = sorted.findIndex((value) => value >= 0);
+    const ended = ranks.filter((value) => value < 0).length;
     const leaving = ended * 16 >= lives.count ? Math.ceil(ended * 0.75) : Math.ceil(lives.count / 4);
-    const threshold = sorted[leaving]!;
+    const threshold = ranks.toSorted()[leaving]!;
     lives.keep((life) => {
       if (ranks[life]! >= threshold) return true;
       const row = lives.row(life);
       const times = lives.timesRow(life);
+      const packets = lives.words[row + FROM_LOW + PACKETS]! + lives.words[row + FROM_HIGH + PACKETS]!;
+      if (packets === 0) return false;
       letGo.connections++;
-      letGo.packets += lives.words[row + FROM_LOW + PACKETS]! + lives.words[row + FROM_HIGH + PACKETS]!;
+      letGo.packets += packets;
       letGo.bytes +=
         lives.times[times + TIMES_FROM_LOW + BYTES]! + lives.times[times + TIMES_FROM_HIGH + BYTES]!;
       this.#onLetGo?.(life);
