@@ -55,32 +55,30 @@ function commonRanges(a: readonly Sight[], b: readonly Sight[]): Place[][] {
   const result: Place[][] = [];
   let [i, j] = [0, 0];
   while (i < a.length && j < b.length) {
-    const [left, right]: [Sight[], Sight[]] = [[a[i]!], [b[j]!]];
     const order = (startOf(a[i]!) - startOf(b[j]!)) | 0;
     if (order !== 0) {
       if (order < 0) i++;
       else j++;
       continue;
     }
-    let [nextA, nextB] = [i + 1, j + 1];
-    let isBroken = false;
-    for (;;) {
-      const gap = (endOf(left.at(-1)!) - endOf(right.at(-1)!)) | 0;
-      if (gap === 0) break;
-      const [side, from, next] = gap < 0 ? [left, a, nextA] : [right, b, nextB];
-      const sight = from[next];
-      if (sight === undefined || startOf(sight) !== endOf(side.at(-1)!)) {
-        isBroken = true;
-        break;
-      }
-      side.push(sight);
-      if (gap < 0) nextA++;
-      else nextB++;
+    const [left, right] = [[a[i++]!], [b[j++]!]];
+    let gap = gapBetween(left, right);
+    while (gap !== 0) {
+      const [side, next] = gap < 0 ? [left, a[i]] : [right, b[j]];
+      if (next === undefined || startOf(next) !== endOf(side.at(-1)!)) break;
+      side.push(next);
+      if (side === left) i++;
+      else j++;
+      gap = gapBetween(left, right);
     }
-    if (!isBroken && isSameContent(left, right)) result.push([left, right]);
-    [i, j] = isBroken ? [i + 1, j + 1] : [nextA, nextB];
+    if (gap === 0 && isSameContent(left, right)) result.push([left, right]);
   }
   return result;
+}
+
+/** How many bytes further than the other the left one goes. */
+function gapBetween(left: Place, right: Place): number {
+  return (endOf(left.at(-1)!) - endOf(right.at(-1)!)) | 0;
 }
 
 /** What was not captured whole is believed. */

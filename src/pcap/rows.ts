@@ -1,6 +1,6 @@
 // Twins in the making: which sights are of one packet.
 import { groupBy } from './groups.ts';
-import { compareSequences, type Row, type Sight } from './sight.ts';
+import type { Row, Sight } from './sight.ts';
 
 export class Rows {
   readonly #rows = new Set<Row>();
@@ -16,8 +16,7 @@ export class Rows {
       if (row === undefined || !this.#rows.delete(row)) continue;
       for (const sight of row.flat()) sights.add(sight);
     }
-    const byPlace = groupBy(sights, ({ place }) => place).values();
-    this.#put([...byPlace].map((place) => place.sort(compareSequences)));
+    this.#put([...groupBy(sights, ({ place }) => place).values()]);
   }
 
   #put(row: Row): void {

@@ -139,12 +139,16 @@ function isSamePayload(a: Packet, b: Packet): boolean {
 }
 
 export function compareTimes({ packet: a }: Sight, { packet: b }: Sight): number {
-  return a.time < b.time ? -1 : a.time > b.time ? 1 : a.number - b.number;
+  return compareBigints(a.time, b.time) || a.number - b.number;
 }
 
-/** Of the first byte, by serial number arithmetic (RFC 1982). */
+export function compareBigints(a: bigint, b: bigint): number {
+  return a < b ? -1 : Number(a > b);
+}
+
+/** Of TCP segments' first bytes, by serial number arithmetic (RFC 1982). */
 export function compareSequences(a: Sight, b: Sight): number {
-  return a.packet.tcp === undefined ? 0 : (startOf(a) - startOf(b)) | 0;
+  return (startOf(a) - startOf(b)) | 0;
 }
 
 export function startOf({ packet }: Sight): number {

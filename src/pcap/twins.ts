@@ -9,6 +9,7 @@ import { rewritesBetween, type Rewrite } from './rewrites.ts';
 import { isLoose, Rows } from './rows.ts';
 import {
   canBeSame,
+  compareBigints,
   compareTimes,
   hasSameKey,
   keyHash,
@@ -111,10 +112,9 @@ function initialsOf({ packets }: Pick<Capture, 'packets'>): Initials {
   return ofPacket;
 }
 
-function flowOf({ ip, tcp, udp }: Packet, isReversed: boolean): string {
-  const ports = tcp ?? udp;
-  const source = `${ip?.source} ${ports?.sourcePort}`;
-  const destination = `${ip?.destination} ${ports?.destinationPort}`;
+function flowOf({ ip, tcp }: Packet, isReversed: boolean): string {
+  const source = `${ip?.source} ${tcp?.sourcePort}`;
+  const destination = `${ip?.destination} ${tcp?.destinationPort}`;
   return isReversed ? `${destination} ${source}` : `${source} ${destination}`;
 }
 
@@ -136,10 +136,7 @@ function joinGroup(group: readonly Sight[], rows: Rows): void {
 function isOnePacket(group: readonly Sight[]): boolean {
   if (group.length > 8) return false;
   for (let index = 1; index < group.length; index++)
-    for (let other = 0; other < index; other++) {
-      const [a, b] = [group[index]!, group[other]!];
-      if (a.place === b.place || !canBeSame(a, b)) return false;
-    }
+    for (let other = 0; other < index; other++) if (!canBeSame(group[index]!, group[other]!)) return false;
   return true;
 }
 
@@ -207,11 +204,10 @@ function align(chain: readonly Series[]): Sight[][] {
 }
 
 /**
- * For each of `series` the index of its copy in `longest`, in order. Where some copies were lost on the way the IP
+ * For each of `series` the index of its copy in `longest`. Where some copies were lost on the way, or overtook others, the IP
  * identification says which are the same, if nobody rewrote it, or else the time.
  */
 function partners(longest: Series, series: Series): number[] {
-  if (series.length === longest.length) return series.map((_, index) => index);
   const byIdentification = new Map(longest.map(({ packet }, index) => [packet.ip?.identification, index]));
   if (byIdentification.size === longest.length) {
     const indexes = series.map(({ packet }) => byIdentification.get(packet.ip?.identification) ?? -1);
@@ -249,15 +245,11 @@ function compareSightings(a: Sighting, b: Sighting): number {
   return compareBigints(a.time, b.time) || a.capture - b.capture || a.packet - b.packet;
 }
 
-function compareBigints(a: bigint, b: bigint): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
 function toTwin(row: Row): Twin {
   // Of two sightings at the same time the one with the higher TTL was first.
   const places = [...row].sort(([a], [b]) => {
     const order = compareBigints(a!.packet.time, b!.packet.time);
-    return order || (b!.packet.ip?.ttl ?? 0) - (a!.packet.ip?.ttl ?? 0) || a!.capture - b!.capture;
+    return order || b!.packet.ip!.ttl - a!.packet.ip!.ttl || a!.capture - b!.capture;
   });
   const packets = places.map((place) => place.map(({ packet }) => packet));
   return {

@@ -37,12 +37,11 @@ function point(index: number, ...data: readonly string[]): Record[] {
 /** The data's twins: `2 = 2+3` is packet 2 outside and packets 2 and 3 inside; `2 =` came outside only. */
 async function between(outside: readonly string[], inside: readonly string[]): Promise<string[]> {
   const twins = await joined(point(0, ...outside), point(1, ...inside));
-  return twins.slice(1).map(({ sightings }) =>
-    [0, 1]
-      .map((own) => sightings.find(({ capture }) => capture === own)?.packets.join('+') ?? '')
-      .join(' = ')
-      .trim(),
-  );
+  return twins.slice(1).map(({ sightings }) => {
+    const seen = (own: number) =>
+      sightings.filter(({ capture }) => capture === own).map(({ packets }) => packets.join('+'));
+    return `${seen(0).join(' ')} = ${seen(1).join(' ')}`.trim();
+  });
 }
 
 describe('one packet here, several there', () => {
@@ -78,6 +77,8 @@ describe('one packet here, several there', () => {
     ['with the middle lost', ['abcdef'], ['ab', 'ef'], ['2 =', '= 2', '= 3']],
     ['with the end lost', ['abcdef'], ['ab', 'cd'], ['2 =', '= 2', '= 3']],
     ['with the beginning lost', ['abcdef'], ['cd', 'ef'], ['2 =', '= 2', '= 3']],
+    ['with all lost', ['abcd'], [], ['2 =']],
+    ['captured in part, with the end lost', ['abcdef'], ['abc.'], ['2 =', '= 2']],
     ['past the end', ['abcd'], ['ab', 'cdef'], ['2 =', '= 2', '= 3']],
   ])('is no twin %s', async (_, outside, inside, expected) => {
     expect(await between(outside, inside)).toEqual(expected);
@@ -136,6 +137,16 @@ describe('at three points and more', () => {
   test('so are those that are cut everywhere differently', async () => {
     const twins = await joined(point(0, 'abcdef'), point(1, 'abc', 'def'), point(2, 'ab', 'cd', 'ef'));
     expect(places(twins)).toEqual(['0.1 1.1 2.1', '0.2 1.2+3 2.2+3+4']);
+  });
+
+  test('what one of them missed is joined all the same', async () => {
+    const twins = await joined(point(0, 'abcd'), point(1), point(2, 'ab', 'cd'));
+    expect(places(twins)).toEqual(['0.1 1.1 2.1', '0.2 2.2+3']);
+  });
+
+  test('what one of them missed a part of is one twin too', async () => {
+    const twins = await joined(point(0, 'abcdef'), point(1, 'abcd', 'ef'), point(2, 'abcd'));
+    expect(places(twins)).toEqual(['0.1 1.1 2.1', '0.2 1.2+3 2.2']);
   });
 
   test('where each packet has a twin already, but on its own side of the split only', async () => {
