@@ -35,15 +35,13 @@ export function rewritesBetween(before: readonly Packet[], after: readonly Packe
   const [a, b] = [before[0]!, after[0]!];
   compare('source-mac', a.ethernet?.source, b.ethernet?.source);
   compare('destination-mac', a.ethernet?.destination, b.ethernet?.destination);
-  if (hasTags(a) || hasTags(b)) compare('vlan', a.ethernet?.vlans.join(' '), b.ethernet?.vlans.join(' '));
-  if (a.outer.length + b.outer.length > 0) {
-    const grown = b.outer.length - a.outer.length;
-    compare(
-      grown > 0 ? 'encapsulation-added' : grown < 0 ? 'encapsulation-removed' : 'encapsulation-changed',
-      tunnel(a.outer),
-      tunnel(b.outer),
-    );
-  }
+  compare('vlan', a.ethernet?.vlans.join(' '), b.ethernet?.vlans.join(' '));
+  const grown = b.outer.length - a.outer.length;
+  compare(
+    grown > 0 ? 'encapsulation-added' : grown < 0 ? 'encapsulation-removed' : 'encapsulation-changed',
+    tunnel(a.outer),
+    tunnel(b.outer),
+  );
   compare('source-address', a.ip?.source, b.ip?.source);
   compare('destination-address', a.ip?.destination, b.ip?.destination);
   compare('ttl', a.ip?.ttl, b.ip?.ttl);
@@ -55,10 +53,6 @@ export function rewritesBetween(before: readonly Packet[], after: readonly Packe
     compare('acknowledgment', a.tcp?.acknowledgment, b.tcp?.acknowledgment);
   compare('segmentation', before.length, after.length);
   return result;
-}
-
-export function hasTags({ ethernet }: Packet): boolean {
-  return ethernet !== undefined && ethernet.vlans.length > 0;
 }
 
 /** The tunnels around a packet, outermost first; empty where there are none. */

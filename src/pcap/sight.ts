@@ -1,7 +1,7 @@
 // One packet at one capture point, with what tells it from others: what stays the same on its way (TCP's numbers, the payload) and what may
 // change (everything else). twins.ts and ranges.ts join sights.
 import type { Packet } from './packet.ts';
-import { hasTags, tunnel } from './rewrites.ts';
+import { tunnel } from './rewrites.ts';
 
 export interface Sight {
   readonly capture: number;
@@ -46,7 +46,7 @@ export class Sights {
 
   of(capture: number, packet: Packet): Sight {
     const { ethernet, ip, outer } = packet;
-    const isPlain = !hasTags(packet) && outer.length === 0;
+    const isPlain = ethernet?.vlans.length === 0 && outer.length === 0;
     const way = isPlain ? ip?.ttl : `${ethernet?.vlans.join(' ')} ${tunnel(outer)} ${ip?.ttl}`;
     const hop = this.#hops.of(ethernet?.source, ethernet?.destination, way);
     const flow = this.#flows.of(ip?.source, ip?.destination, portsOf(packet));
@@ -139,7 +139,7 @@ function isSamePayload(a: Packet, b: Packet): boolean {
 }
 
 export function compareTimes({ packet: a }: Sight, { packet: b }: Sight): number {
-  return compareBigints(a.time, b.time) || a.number - b.number;
+  return compareBigints(a.time, b.time);
 }
 
 export function compareBigints(a: bigint, b: bigint): number {

@@ -31,7 +31,7 @@ export function reassemble(packets: readonly Packet[], initial: number): Piece[]
   const pieces: Piece[] = [];
   let next = Number.NEGATIVE_INFINITY;
   for (const { offset, bytes, packet } of segments) {
-    const skip = next > offset ? next - offset : 0;
+    const skip = Math.max(0, next - offset);
     if (skip >= bytes.length) continue;
     pieces.push({ offset: offset + skip, bytes: bytes.subarray(skip), packet });
     next = offset + bytes.length;

@@ -27,6 +27,7 @@ describe('of copies some of which were lost', () => {
     ['the second was lost', [0, 1000, 2000], [5, 2005], ['0.1 1.1', '0.2', '0.3 1.2']],
     ['two came late, in order', [0, 1000, 2000], [1990, 2005], ['0.1', '0.2 1.1', '0.3 1.2']],
     ['two came early, in order', [0, 1000, 2000], [1, 2], ['0.1 1.1', '1.2 0.2', '0.3']],
+    ['the second was not seen outside', [0], [5, 1005], ['0.1 1.1', '1.2']],
     ['the first was not seen outside', [1000], [5, 1005], ['1.1', '0.1 1.2']],
     [
       'the seventh of ten was lost',
@@ -159,7 +160,7 @@ describe('connections that chose equal numbers are told apart', () => {
     const client = [at(0, segment(SYN)), at(1, segment({ ...SYN, source: '192.168.11.105', sourcePort: 9 }))];
     const inside = [a, b].map((own, index) => at(10 + index, segment({ ...SYN, ...FORWARDED, ...own })));
     const backend = [b, a].map((own, index) =>
-      at(20 + index, segment({ ...SYN, ...FORWARDED, ...own, ttl: 62 })),
+      at(20 + index, segment({ ...SYN, ...FORWARDED, ...own, ttl: 62, destination: '10.9.9.9' })),
     );
     expect(places(await joined(client, inside, backend))).toEqual(['0.1 1.1 2.2', '0.2 1.2 2.1']);
     expect(places(await joined(client, backend, inside))).toEqual(['0.1 2.1 1.2', '0.2 2.2 1.1']);
@@ -205,6 +206,8 @@ test('sightings at one time are in order of TTL, then of captures; twins in that
   expect(places(await joined([at(0, far)], [at(0, far)]))).toEqual(['0.1 1.1']);
   const [first, second, third] = [1, 2, 3].map((sequence) => at(0, segment({ ...SYN, sequence })));
   expect(places(await joined([second!, third!], [first!, second!]))).toEqual(['0.1 1.2', '0.2', '1.1']);
+  expect(places(await joined([first!, second!], [second!]))).toEqual(['0.1', '0.2 1.1']);
+  expect(places(await joined([first!], [second!], [second!]))).toEqual(['0.1', '1.1 2.1']);
 });
 
 test('what is neither TCP, UDP nor ICMP has no twins', async () => {
