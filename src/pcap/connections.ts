@@ -5,7 +5,7 @@ import { ANALYSIS_FLAGS } from './analysis.ts';
 import type { Capture } from './capture.ts';
 import type { ConnectionFigures } from './figures.ts';
 import { FigureTeller, isLowTheClient } from './figures.ts';
-import { ACK, CWR, ECE, FIN, Frame, PSH, RST, SYN, URG } from './frame.ts';
+import { ACK, FIN, Frame, RST, SYN } from './frame.ts';
 import type { HttpExchange } from './http.ts';
 import { readExchanges } from './http.ts';
 import type { Packet } from './packet.ts';
@@ -134,14 +134,7 @@ function load(frame: Frame, packet: Packet, nameOf: (address: string) => number)
     frame.window = tcp.window;
     frame.windowScale = tcp.windowScale ?? -1;
     frame.flags =
-      (flags.fin ? FIN : 0) |
-      (flags.syn ? SYN : 0) |
-      (flags.rst ? RST : 0) |
-      (flags.psh ? PSH : 0) |
-      (flags.ack ? ACK : 0) |
-      (flags.urg ? URG : 0) |
-      (flags.ece ? ECE : 0) |
-      (flags.cwr ? CWR : 0);
+      (flags.fin ? FIN : 0) | (flags.syn ? SYN : 0) | (flags.rst ? RST : 0) | (flags.ack ? ACK : 0);
   }
   return true;
 }

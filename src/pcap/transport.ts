@@ -21,7 +21,7 @@ export function decodeTcp(frame: Frame, bytes: Uint8Array, at: number, end: numb
   frame.windowScale = -1;
   frame.payload = at + headerLength;
   frame.payloadLength = sent - headerLength;
-  frame.payloadCaptured = end > frame.payload ? end - frame.payload : 0;
+  frame.payloadCaptured = Math.max(0, end - frame.payload);
   const isSound = headerLength >= 20 && sent >= headerLength;
   frame.isCounted = isSound && end >= frame.payload;
   frame.isAnalysed = sent >= headerLength && !frame.isPart;
@@ -31,7 +31,7 @@ export function decodeTcp(frame: Frame, bytes: Uint8Array, at: number, end: numb
     frame.payloadCaptured = 0;
   } else if (!frame.isCounted) {
     frame.malformed = 'TCP options cut short';
-  } else if ((frame.flags & SYN) !== 0 && headerLength > 20) {
+  } else if ((frame.flags & SYN) !== 0) {
     frame.windowScale = windowScale(bytes, at + 20, frame.payload);
   }
 }
@@ -44,7 +44,7 @@ function windowScale(bytes: Uint8Array, at: number, end: number): number {
       at++;
       continue;
     }
-    const length = at + 1 < end ? bytes[at + 1]! : 0;
+    const length = bytes[at + 1] ?? 0;
     if (length < 2 || at + length > end) break;
     if (kind === 3 && length === 3) return Math.min(bytes[at + 2]!, 14);
     at += length;

@@ -3,9 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { connections, readCapture, summarize } from '../../src/pcap/index.ts';
+import { ethernet, ipv4, pcap, segment, udp } from './build.ts';
 import { conversation, HANDSHAKE } from './conversation.ts';
 import { tsharkFields } from './tshark.ts';
 
+const CLIENT = { source: '10.0.0.1', destination: '10.0.0.2', sourcePort: 40000, destinationPort: 80 };
+const SERVER = { source: '10.0.0.2', destination: '10.0.0.1', sourcePort: 80, destinationPort: 40000 };
 const directory = mkdtempSync(join(tmpdir(), 'lblab-pcap-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -188,4 +191,87 @@ test('a retransmitted request is one request', async () => {
   const [connection] = connections(await readCapture(file));
   expect(connection!.analysis).toEqual({ retransmission: 1 });
   expect(connection!.http).toMatchObject([{ request: { packets: [4] }, response: { packets: [6] } }]);
+});
+
+test('a request may end in a segment of one byte', async () => {
+  const file = conversation(
+    ...HANDSHAKE,
+    ['>', 'A', 1, 1, { payload: REQUEST.slice(0, -1) }],
+    ['>', 'A', REQUEST.length, 1, { payload: REQUEST.slice(-1) }],
+  );
+  expect(connections(await readCapture(file))[0]!.http).toMatchObject([
+    { request: { complete: true, packets: [4, 5] } },
+  ]);
+});
+
+test('times are exact to the nanosecond, also of a single packet', async () => {
+  const time = 1_700_000_000_123_456_789n;
+  const capture = await readCapture(pcap([{ frame: segment(CLIENT), time }], { magic: 0xa1b23c4d }));
+  expect(connections(capture)).toMatchObject([{ firstTime: time, lastTime: time }]);
+});
+
+test('the client of a connection of which the server is seen first', async () => {
+  const file = conversation(
+    ...HANDSHAKE.slice(1),
+    ['>', 'PA', 1, 1, { payload: REQUEST }],
+    ['<', 'PA', 1, 1 + REQUEST.length, { payload: ANSWER }],
+  );
+  expect(connections(await readCapture(file))[0]!.http).toMatchObject([
+    { request: { packets: [3] }, response: { packets: [4] } },
+  ]);
+});
+
+/** What is told of packets that are kept is what is told of those that are not. */
+async function toldAlike(file: Buffer) {
+  const found = connections(await readCapture(file));
+  expect((await summarize(file)).connections).toEqual(
+    found.map(({ packetNumbers: _numbers, analysisPackets: _found, http: _http, ...figures }) => figures),
+  );
+  return found;
+}
+
+test('datagrams have connections too, and what is neither TCP nor UDP has none', async () => {
+  const query = (isBack: boolean) =>
+    ethernet(
+      0x0800,
+      isBack
+        ? ipv4(17, udp(Buffer.from('answer'), { sourcePort: 53, destinationPort: 40000 }), SERVER)
+        : ipv4(17, udp(Buffer.from('query')), CLIENT),
+    );
+  const arp = ethernet(0x0806, Buffer.alloc(28));
+  const found = await toldAlike(pcap([segment(CLIENT), arp, query(false), query(true), arp]));
+  expect(found).toMatchObject([
+    { protocol: 'tcp', packetNumbers: [1], http: [] },
+    {
+      protocol: 'udp',
+      state: 'established',
+      packetNumbers: [3, 4],
+      packets: { toServer: 1, toClient: 1 },
+      payload: { toServer: 5, toClient: 6 },
+      isn: { client: undefined, server: undefined },
+      completeness: 0,
+      http: [],
+    },
+  ]);
+});
+
+test('packets without times have no round trip', async () => {
+  const [syn, synAck, ack] = [
+    segment({ ...CLIENT, flags: 'S', sequence: 1 }),
+    segment({ ...SERVER, flags: 'SA', sequence: 5, acknowledgment: 2 }),
+    segment({ ...CLIENT, flags: 'A', sequence: 2, acknowledgment: 6 }),
+  ].map((frame) => ({ frame, time: 0n }));
+  expect(await toldAlike(pcap([syn!, synAck!, ack!]))).toMatchObject([
+    { state: 'handshake-only', roundTripTime: undefined },
+  ]);
+});
+
+test('a segment shorter than its header says nothing about its connection', async () => {
+  const broken = segment({ ...CLIENT, flags: 'A', sequence: 77, acknowledgment: 88 });
+  broken[14 + 20 + 12] = 7 << 4;
+  const found = await toldAlike(pcap([broken, segment({ ...CLIENT, flags: 'S', sequence: 1000 })]));
+  expect(found).toMatchObject([
+    { packetNumbers: [2], isn: { client: 1000, server: undefined }, analysis: {} },
+  ]);
+  expect(await toldAlike(pcap([broken]))).toEqual([]);
 });

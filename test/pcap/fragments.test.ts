@@ -69,6 +69,16 @@ describe('a datagram', () => {
       [{ offset: 0, data: 'abcd' }, { offset: 0, data: 'ab' }, last(6, '')],
       undefined,
     ],
+    [
+      'with a hole, though what is behind it came twice',
+      [{ offset: 0, data: 'ab' }, { offset: 4, data: 'ef' }, last(4, 'efgh')],
+      undefined,
+    ],
+    [
+      'that goes on behind its end in the middle',
+      [{ offset: 0, data: 'ab' }, { offset: 2, data: 'cdefgh' }, last(4, 'ef')],
+      'abcdef',
+    ],
   ])('%s', (_, its, expected) => {
     expect(together(...its)).toBe(expected);
   });

@@ -148,6 +148,7 @@ describe('of several alike', () => {
 
   test('the first to come is the first to be passed on, whichever order the connections began in', () => {
     expect(pairs([outside(0), outside(1)], [inside(0), inside(1)])).toEqual(['o0 > i0', 'o1 > i1']);
+    expect(pairs([outside(1), outside(0)], [inside(0), inside(1)])).toEqual(['o1 > i0', 'o0 > i1']);
     expect(pairs([outside(1), outside(0)], [inside(1), inside(0)])).toEqual(['o1 > i1', 'o0 > i0']);
   });
 
@@ -184,6 +185,9 @@ describe('of several alike', () => {
       [inside(9, { target: '/late' }), inside(1, failed), inside(3)],
     );
     expect(found).toEqual(['o1 > i1', 'o1 > i2', 'o0 > i0']);
+    const [late, early] = [inside(5), inside(0)].map((own) => [connection(own)]);
+    const sides = joinRequests([[connection(outside(0))], late!, early!]);
+    expect(sides.map(({ inside: to }) => to.capture)).toEqual([2, 1]);
   });
 });
 

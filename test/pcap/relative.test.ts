@@ -59,8 +59,8 @@ test('a SYN that is sent again, before its answer or after', async () => {
 
 test('bytes that overtake each other, and ACKs that do', async () => {
   const [first, second]: readonly Step[] = [
-    ['>', 'A', 1, 1, { payload: 'x' }],
     ['>', 'A', 2, 1, { payload: 'x' }],
+    ['>', 'A', 3, 1, { payload: 'x' }],
   ];
   expect(await both([...HANDSHAKE, first!, second!], [...HANDSHAKE, second!, first!])).toEqual([
     '0.1 1.1',

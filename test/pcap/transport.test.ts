@@ -123,7 +123,7 @@ describe('a TCP segment', () => {
       'that is said to be shorter than it is',
       segment,
       { sent: 19 },
-      { isCounted: false, payloadCaptured: 0 },
+      { isCounted: false, payloadCaptured: 0, malformed: 'TCP segment shorter than its header' },
     ],
   ])('%s', (_, bytes, given, expected) => {
     expect(decoded(decodeTcp, bytes, given)).toMatchObject(expected);
@@ -139,6 +139,7 @@ describe('a TCP segment', () => {
     ['over 14, which is the most there is (RFC 7323 section 2.3)', [1, 3, 3, 15], 14],
     ['of 14', [1, 3, 3, 14], 14],
     ['after the end of options', [0, 3, 3, 7], -1],
+    ['after the end of options, which has no length', [0, 2, 3, 3, 7, 0, 0, 0], -1],
     ['after an option without a length', [1, 5, 0, 1, 3, 3, 7, 0], -1],
     ['after an option whose length is 1', [5, 1, 3, 3, 7, 0, 0, 0], -1],
     ['after an option that goes past the end', [5, 9, 1, 1, 3, 3, 7, 0], -1],
