@@ -23,6 +23,8 @@ export interface Walls {
   readonly resolver?: { readonly source: string; readonly target: string };
   /** PATH of the programs inside. */
   readonly path: string;
+  /** The machine's Unix sockets that a program inside could see. */
+  readonly sockets?: readonly string[];
 }
 
 /** What real root may do to files and processes inside. */
@@ -75,6 +77,29 @@ export function hidden(paths: readonly string[]): string[] {
   return [...new Set(tops)];
 }
 
+/**
+ * What PID 1 does before its program: nothing answers behind the sockets named, as a read-only mount keeps nobody from talking to one. One that
+ * has gone meanwhile needs nothing.
+ */
+const MASKING =
+  'n=$1; shift; while [ "$n" -gt 0 ]; do mount --bind /dev/null "$1" 2>/dev/null; shift; n=$((n - 1)); done';
+
+/**
+ * Of the kernel's list of Unix sockets (/proc/net/unix, proc_net(5)) those whose names are files that walls leave visible. A user-mode kernel's
+ * programs talk to that kernel alone.
+ */
+export function visibleSockets(list: string, { kernel, dir, home, visible }: Walls): string[] {
+  if (kernel === 'uml') return [];
+  const isUnder = (path: string, folder: string | undefined) =>
+    folder !== undefined && path.startsWith(folder + sep);
+  const paths = list.split('\n').flatMap((line) => /^(?:\S+\s+){7}(\/.*)$/.exec(line)?.[1] ?? []);
+  return [...new Set(paths)].filter(
+    (path) =>
+      !isUnder(path, dir) &&
+      (visible.some((folder) => isUnder(path, folder)) || !(isPrivate(path) || isUnder(path, home))),
+  );
+}
+
 /** bwrap's argv for a program; descriptor 4 is told the pid of the sandbox's PID 1, as the machine sees it. */
 export function enclose(walls: Walls, argv: readonly string[]): string[] {
   return [
@@ -110,7 +135,8 @@ export function enclose(walls: Walls, argv: readonly string[]): string[] {
     '--as-pid-1',
     '--',
     ...rootCapabilities(walls),
-    ...['sh', '-c', '"$@"; exit', 'sh'],
+    ...['sh', '-c', `${MASKING}; "$@"; exit`, 'sh'],
+    ...[String(walls.sockets?.length ?? 0), ...(walls.sockets ?? [])],
     ...argv,
   ];
 }

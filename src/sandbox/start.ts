@@ -8,7 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { obstacle, type Kernel } from './choose.ts';
 import { SandboxClient, SandboxError } from './client.ts';
-import { enclose, foldersOf, hidden, type Walls } from './enclosure.ts';
+import { enclose, foldersOf, hidden, visibleSockets, type Walls } from './enclosure.ts';
 
 export type { Kernel } from './choose.ts';
 
@@ -73,7 +73,7 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   const target = existsSync(files.resolver)
     ? await realpath('/etc/resolv.conf').catch(() => undefined)
     : undefined;
-  const walls: Walls = {
+  const seen: Walls = {
     dir: options.dir,
     root: options.uid === 0,
     kernel: options.kernel,
@@ -86,6 +86,10 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
     ...(target !== undefined && { resolver: { source: files.resolver, target } }),
     // The programs of our own that labs run are Node's.
     path: `${options.path}:${dirname(process.execPath)}`,
+  };
+  const walls = {
+    ...seen,
+    sockets: visibleSockets(await readFile('/proc/net/unix', 'utf8').catch(() => ''), seen),
   };
   // A user-mode kernel runs where no namespaces may be made, too: without walls, as choose.ts says to the user.
   const machine = { uid: options.uid, gid: options.gid, path: options.path, proc: '/proc' };

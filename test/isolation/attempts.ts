@@ -158,6 +158,12 @@ export const ATTEMPTS: readonly Attempt[] = [
     wall: 'a program’s environment is its own, not that of what encloses it',
   },
   {
+    what: 'a Unix socket of the machine’s, by its file',
+    script:
+      'node -e \'require("net").connect(process.env.OUT+".sock").on("connect",()=>process.exit(0)).on("error",()=>process.exit(1))\'',
+    wall: 'sockets that are there when the lab is made are covered',
+  },
+  {
     what: 'another lab’s agent',
     script: 'ls $LAB/../../other/lab/agent.sock',
     wall: 'other labs’ folders are not there',

@@ -1,6 +1,7 @@
 // A lab cannot write on the machine nor reach its network, whatever runs in it and whatever its topology says; nor does it make lblab do so.
 // docs/isolation.md is made of what is tried here.
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmod,
   chown,
@@ -14,6 +15,7 @@ import {
   symlink,
   writeFile,
 } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -45,6 +47,14 @@ async function outside(): Promise<{ path: string; seen: () => Promise<string[]> 
   };
 }
 
+/** A server of the machine's that anybody may talk to. */
+async function listening(path: string): Promise<void> {
+  const server = createServer().listen(path);
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  await chmod(path, 0o777);
+}
+
 const UNTOUCHED = ['treasure', 'gold'];
 
 /** Runs attempts in a node, one after the other, and tells which succeeded. */
@@ -73,6 +83,7 @@ describe.each(users)('as %s user', (user) => {
     async (kernel) => {
       const here = await aPlace(user);
       const out = await outside();
+      await listening(`${out.path}.sock`);
       if (kernel === 'host') expect((await here.run(['up', 'dnsrr', '--name', 'other'])).code).toBe(0);
       expect((await here.run(['up', 'l7', '--kernel', kernel])).code).toBe(0);
       // A user-mode kernel is the lab's own: what its root does to its settings, devices and processes is nobody else's.
