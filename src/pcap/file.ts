@@ -262,7 +262,7 @@ export class CaptureParser {
     const linkType = this.#half(bytes, at);
     if (this.linkType < 0) this.linkType = linkType;
     const entry: Interface = { linkType, snapLength: this.#word(bytes, at + 4), ticks: 1_000_000, offset: 0 };
-    for (let option = at + 8; end - option >= 4;) {
+    for (let option = at + 8; ;) {
       const code = this.#half(bytes, option);
       const length = this.#half(bytes, option + 2);
       if (code === 0 || option + 4 + length > end) break;
@@ -291,7 +291,6 @@ export class CaptureParser {
       this.#packet(bytes, at + 4, captured, original, entry.linkType, 0, 0);
       return true;
     }
-    if (end - at < 20) return false;
     const entry = this.#interfaces[type === OLD_PACKET ? this.#half(bytes, at) : this.#word(bytes, at)];
     const captured = this.#word(bytes, at + 12);
     if (entry === undefined || captured > end - at - 20 || captured > MAXIMUM_PACKET) return false;
@@ -309,7 +308,7 @@ export class CaptureParser {
     const { ticks, offset } = entry;
     let seconds: number;
     let nanoseconds: number;
-    if (ticks >= 1 && ticks <= 2 ** 30 && high < 2 ** 29) {
+    if (ticks <= 2 ** 30 && high < 2 ** 29) {
       seconds = Math.floor((high * 2 ** 32 + low) / ticks);
       let rest = (low - Math.imul(seconds, ticks)) | 0;
       if (rest < 0) {

@@ -183,7 +183,6 @@ function decodePayload(
     case GRE:
       return decodeGre(frame, bytes, at, end, sent, fragments);
     case AUTHENTICATION: {
-      if (end - at < 12) return malformed(frame, 'authentication header cut short');
       const length = (bytes[at + 1]! + 2) << 2;
       if (end - at < length) return malformed(frame, 'authentication header cut short');
       frame.protocol = bytes[at]!;

@@ -3,7 +3,7 @@ import { format, resolveConfig } from 'prettier';
 
 const HEAD = `# Mutants
 
-\`npm run mutate\` changes an expression of \`src/verify\` or of the heart of \`src/pcap\` at a time (a comparison turned round, \`&&\` for
+\`npm run mutate\` changes an expression of \`src/verify\` or of \`src/pcap\` at a time (a comparison turned round, \`&&\` for
 \`||\`, a number one more, a condition never true, a call left out) and runs the tests that come past it until one notices. \`npm run mutate -- FILE...\` does
 so for some files, \`--every 5\` for each fifth mutant. All changes are compiled in behind a switch and the tests run in one process a core;
 tests that need tshark, or chance, are left out, so that a mutant that survives here may still be noticed by those.

@@ -1,7 +1,7 @@
 // The limits of pcap and pcapng as files: what is taken, what is passed over, and what is corrupt and where.
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { readCapture } from '../../src/pcap/index.ts';
+import { IncrementalReader, readCapture } from '../../src/pcap/index.ts';
 import { bytesOf, pcap, segment } from './build.ts';
 import { PcapngBuilder } from './pcapng.ts';
 
@@ -97,6 +97,11 @@ describe('a pcapng file', () => {
     [
       'version 2',
       new PcapngBuilder().block(0x0a0d0d0a, Buffer.concat([words(0x1a2b3c4d, 2), Buffer.alloc(8)])).build(),
+      corrupt(0, 0, 'version 2 of the format, not 1'),
+    ],
+    [
+      'version 2, and nothing behind it',
+      bytesOf('0a0d0d0a 1c000000 4d3c2b1a 02000000'),
       corrupt(0, 0, 'version 2 of the format, not 1'),
     ],
     [
@@ -211,6 +216,23 @@ describe('a pcapng file', () => {
     expect((await readCapture(file)).truncated).toBeUndefined();
   });
 
+  test('is read past a comment whose last byte comes later, or with all the rest', () => {
+    const start = builder().packet(FRAME, 1n).block(5, Buffer.alloc(400_000)).build();
+    const file = builder().packet(FRAME, 1n).block(5, Buffer.alloc(400_000)).packet(FRAME, 2n).build();
+    for (const cuts of [[start.length - 1], [start.length - 300_000, start.length - 1], [start.length], []]) {
+      const reader = new IncrementalReader();
+      const times = [...cuts, file.length].flatMap((end, index) =>
+        reader.push(file.subarray(cuts[index - 1] ?? 0, end)).map(({ time }) => time),
+      );
+      expect(times).toEqual([1000n, 2000n]);
+    }
+  });
+
+  test('may have packet blocks of 327,680 bytes, most of it options', async () => {
+    const options = Buffer.concat([words(0, 0, 1, 54, 54), FRAME, Buffer.alloc(327_680 - 12 - 20 - 54)]);
+    expect((await read(builder().block(6, options).build())).packets).toMatchObject([{ capturedLength: 54 }]);
+  });
+
   test('has 65,536 interfaces at most', async () => {
     const file = new PcapngBuilder().section();
     for (let index = 0; index < 65_536; index++) file.interface();
@@ -260,6 +282,9 @@ describe('a pcapng file', () => {
     expect((await read(new PcapngBuilder().section().interface(101).interface(1).build())).linkType).toBe(
       'RAW',
     );
+    expect((await read(new PcapngBuilder().section().interface(0).interface(1).build())).linkType).toBe(
+      'NULL',
+    );
     expect((await read(new PcapngBuilder().section().build())).linkType).toBe('NONE');
     for (const bigEndian of [false, true])
       expect((await read(new PcapngBuilder({ bigEndian }).section().interface(276).build())).linkType).toBe(
@@ -295,6 +320,12 @@ describe('the options of an interface', () => {
     expect(await timeOf(file.block(1, cut))).toBe(5_000_000_000n);
     const whole = Buffer.concat([cut, Buffer.of(9, 0, 0, 0)]);
     expect(await timeOf(new PcapngBuilder().section().block(1, whole))).toBe(5_000_000n);
+  });
+
+  test('fit where they end with their block', async () => {
+    const file = new PcapngBuilder().section();
+    const body = Buffer.concat([file.halves(1, 0), file.words(0), file.halves(14, 8), file.words(7, 0)]);
+    expect(await timeOf(file.block(1, body))).toBe(12_000_000_000n);
   });
 
   test('move times by an offset, forwards and backwards', async () => {

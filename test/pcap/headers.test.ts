@@ -45,6 +45,16 @@ describe('cut at any place:', () => {
     ['UDP', in4(17, udp(Buffer.from('xy'))), [...IN_IPV4, '34 UDP header cut short', '42 whole']],
     ['ICMP', in4(1, '0800 0000 0001 0002'), [...IN_IPV4, '34 ICMP header cut short', '38 whole']],
     [
+      'an IPv6 fragment header',
+      in6(44, '06 00 0001 00000009', Buffer.alloc(16)),
+      [...IN_IPV6, '54 IPv6 extension header cut short', '62 whole'],
+    ],
+    [
+      'GRE',
+      in4(47, '0000 0800', inside).subarray(0, 58),
+      [...IN_IPV4, '34 GRE header cut short', '38 IPv4 header cut short', '58 TCP header cut short'],
+    ],
+    [
       'GRE with checksum, key and sequence number',
       in4(47, 'b000 0800 00000000 00000001 00000002', inside),
       [
@@ -266,6 +276,7 @@ describe('what carries IP:', () => {
 describe('what is not IP is left alone:', () => {
   test.each<[what: string, frame: Uint8Array, linkType?: number]>([
     ['PPTP’s GRE, version 1', in4(47, '3001 880b 0014 0001 00000000', inside)],
+    ['GRE of version 1, whatever it says it has', in4(47, '0001 0800', inside)],
     ['an unknown EtherType', ethernet(0x88cc, inside)],
     ['another that has what looks like PPP', ethernet(0x88cc, joined('1100 0001 002a 0021', inside))],
     ['PPP that carries its own control protocol', ethernet(0x8864, joined('1100 0001 002a c021', inside))],

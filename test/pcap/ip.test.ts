@@ -4,7 +4,9 @@ import { readCapture } from '../../src/pcap/index.ts';
 import { bytesOf, checksummed, ethernet, ipv4, ipv6, pcap, tcp, udp } from './build.ts';
 
 const address = (last: string) => `20010db8${last.padStart(24, '0')}`;
-const [A, B, C, D] = ['a', 'b', 'c', 'd'].map(address) as [string, string, string, string];
+const [A, B] = ['a', 'b'].map(address) as [string, string];
+const C = '20010db81122334455667788990000cc';
+const D = '20010db81122334455667788990000dd';
 const hex = (value: number) => value.toString(16).padStart(2, '0');
 
 async function read(...frames: readonly Uint8Array[]) {
@@ -20,11 +22,23 @@ describe('a routing header', () => {
   };
 
   test.each([
-    ['of type 0 (RFC 2460): the last that it lists', routed(0, 1, [C, D]), '2001:db8::d'],
-    ['of type 0 with one stop', routed(0, 1, [C]), '2001:db8::c'],
-    ['of type 0 with something behind its stops', routed(0, 1, [C], '0000000000000000'), '2001:db8::c'],
-    ['of type 2 (RFC 6275): the home address', routed(2, 1, [C]), '2001:db8::c'],
-    ['of segment routing (RFC 8754): the first that it lists', routed(4, 1, [C, D]), '2001:db8::c'],
+    [
+      'of type 0 (RFC 2460): the last that it lists',
+      routed(0, 1, [C, D]),
+      '2001:db8:1122:3344:5566:7788:9900:dd',
+    ],
+    ['of type 0 with one stop', routed(0, 1, [C]), '2001:db8:1122:3344:5566:7788:9900:cc'],
+    [
+      'of type 0 with something behind its stops',
+      routed(0, 1, [C], '0000000000000000'),
+      '2001:db8:1122:3344:5566:7788:9900:cc',
+    ],
+    ['of type 2 (RFC 6275): the home address', routed(2, 1, [C]), '2001:db8:1122:3344:5566:7788:9900:cc'],
+    [
+      'of segment routing (RFC 8754): the first that it lists',
+      routed(4, 1, [C, D]),
+      '2001:db8:1122:3344:5566:7788:9900:cc',
+    ],
     ['with no stop left: where the IP header says', routed(0, 0, [C]), undefined],
     ['without a whole address', routed(0, 1, [], '0000000000000000'), undefined],
     ['of RPL, type 3 (RFC 6554), which compresses its addresses', routed(3, 1, [C]), undefined],
@@ -41,7 +55,7 @@ describe('a routing header', () => {
     const frame = routed(0, 1, [C]);
     const [cut, whole] = await read(frame.subarray(0, 54 + 23), frame.subarray(0, 54 + 24));
     expect(cut!.ip!.finalDestination).toBeUndefined();
-    expect(whole!.ip!.finalDestination).toBe('2001:db8::c');
+    expect(whole!.ip!.finalDestination).toBe('2001:db8:1122:3344:5566:7788:9900:cc');
   });
 
   test('of one packet says nothing of the next', async () => {
@@ -130,6 +144,28 @@ describe('a datagram in fragments', () => {
     const [first, last] = await read(...pieces.map((packet) => framed(checksummed(packet))));
     expect(first!.tcp).toBeUndefined();
     expect(last!.tcp).toMatchObject({ sourcePort: 40000, payloadLength: 20 });
+  });
+
+  test('is told from another by its identification', async () => {
+    const pieceOf = (letter: string, identification: number, from: number, to: number) => {
+      const whole = tcp({ payload: letter.repeat(44) });
+      const fragment = (to < 64 ? 0x2000 : 0) | (from / 8);
+      return framed(checksummed(ipv4(6, whole.subarray(from, to), { identification, fragment })));
+    };
+    const packets = await read(
+      pieceOf('a', 7, 0, 32),
+      pieceOf('b', 8, 0, 32),
+      pieceOf('a', 7, 32, 64),
+      pieceOf('b', 8, 32, 64),
+    );
+    const payloads = packets.map(({ tcp: own }) => own && Buffer.from(own.payload).toString());
+    expect(payloads).toEqual([undefined, undefined, 'a'.repeat(44), 'b'.repeat(44)]);
+  });
+
+  test('in two pieces, the first of eight bytes', async () => {
+    const pieces = [piece(0, 8), piece(8, 64)].map((packet) => framed(checksummed(packet)));
+    const [first, last] = await read(...pieces);
+    expect([first!.tcp, last!.tcp?.payloadLength]).toEqual([undefined, 44]);
   });
 
   test('of eight bytes each', async () => {
