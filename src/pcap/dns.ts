@@ -67,7 +67,7 @@ export function decodeDns(bytes: Uint8Array): DnsMessage | undefined {
   }
   for (let count = uint16(bytes, 6); count > 0; count--) {
     const name = readName(bytes, at);
-    if (name === undefined || name.end + 10 > bytes.length) return message;
+    if (name === undefined) return message;
     const type = uint16(bytes, name.end);
     const start = name.end + 10;
     const end = start + uint16(bytes, name.end + 8);
@@ -110,7 +110,7 @@ function readName(bytes: Uint8Array, start: number): { text: string; end: number
       continue;
     }
     length += size + 1;
-    if (size > 63 || length > 255 || at + 1 + size > bytes.length) return undefined;
+    if (size > 63 || length > 255) return undefined;
     labels.push(labelText(bytes, at + 1, size));
     at += 1 + size;
   }

@@ -46,7 +46,7 @@ export async function feed(source: CaptureSource, parser: CaptureParser): Promis
 async function pump(read: Read, parser: CaptureParser): Promise<void> {
   const buffer = new Uint8Array(MAXIMUM_RECORD + CHUNK);
   let filled = await fill(read, buffer, MAXIMUM_RECORD, 2);
-  if (filled >= 2 && buffer[MAXIMUM_RECORD] === 0x1f && buffer[MAXIMUM_RECORD + 1] === 0x8b) {
+  if (buffer[MAXIMUM_RECORD] === 0x1f && buffer[MAXIMUM_RECORD + 1] === 0x8b) {
     await pumpGzip(buffer.slice(MAXIMUM_RECORD, MAXIMUM_RECORD + filled), read, parser);
     return;
   }

@@ -45,7 +45,7 @@ export async function summarize(source: CaptureSource, options: SummaryOptions =
   const { maximumConnections = 131_072, belongs, onLetGo } = options;
   const frame = new Frame();
   const fragments = new Fragments();
-  const base = () => BigInt(parser.base ?? 0) * 1_000_000_000n;
+  const base = () => BigInt(parser.base!) * 1_000_000_000n;
   let teller: FigureTeller | undefined;
   const tell = (life: number) => (teller ??= new FigureTeller(tracker.lives, base())).tell(life);
   const tracker = new Tracker(maximumConnections, onLetGo && ((life) => onLetGo(tell(life))));

@@ -414,6 +414,12 @@ describe('what is no capture is refused with what it looks like:', () => {
     );
   });
 
+  test('half of the mark of gzip is none', async () => {
+    expect(await messageOf(Buffer.from('a\x8bcd', 'latin1'))).toBe('it looks like text');
+    expect(await messageOf(Buffer.from('\x1fbcd'))).toContain('it starts with 1f626364');
+    expect(await messageOf(Buffer.of(0x1f))).toBe('the file has only 1 bytes');
+  });
+
   test('only its first 256 bytes say what it is', async () => {
     const text = 'x'.repeat(255);
     expect(await messageOf(Buffer.from(`${text}\0`))).toContain('it starts with 78787878');

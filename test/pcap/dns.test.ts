@@ -96,15 +96,20 @@ describe('a name', () => {
     expect(named(33)).toHaveLength(1);
   });
 
-  test('may point 300 bytes back and more', () => {
-    const filler = `00 0010 0001 00000000 0200 ${'00'.repeat(0x1ff)}00`;
-    const { answers } = decode(
-      HEADER_OF(0, 2),
-      filler,
-      `${half(0xc000 | 534)} 0001 0001 00000000 0004 0a000001`,
-    )!;
-    expect(answers[1]).toMatchObject({ name: '.', data: '10.0.0.1' });
+  test.each([0x100, 0x200, 0x3f00])('may point %d bytes back', (length) => {
+    const filler = `00 0010 0001 00000000 ${half(length)} ${'00'.repeat(length)}`;
+    const record = `${half(0xc000 | (22 + length))} 0001 0001 00000000 0004 0a000001`;
+    expect(decode(HEADER_OF(0, 2), filler, record)!.answers[1]).toMatchObject({
+      name: '.',
+      data: '10.0.0.1',
+    });
   });
+});
+
+test('authority records are no answers', () => {
+  const record = '00 0001 0001 00000000 0004 0a000001';
+  const { answers } = decode('1234 8180 0000 0001 0001 0000', record, record)!;
+  expect(answers).toHaveLength(1);
 });
 
 describe('a record', () => {
@@ -122,6 +127,11 @@ describe('a record', () => {
     ['nothing', 16, '', '\\# 0 '],
   ])('of %s', (_, type, data, text) => {
     expect(answer(type, data)).toMatchObject({ name: '.', ttl: 3600, data: text });
+  });
+
+  test('of a pointer without its second byte is none', () => {
+    const { answers } = decode('0000 8180 0000 0001 0000 0000', '00 0005 0001 00000000 0001 c0')!;
+    expect(answers[0]!.data).toBe('\\# 1 c0');
   });
 
   test('has its time to live as an unsigned number', () => {

@@ -105,6 +105,16 @@ describe('how long clients wait', () => {
       [5, 6],
     ],
     [
+      'for each client, with each of its ports',
+      [
+        [0, '>', 'S', { source: '10.1.0.1', sourcePort: 1 }],
+        [1, '>', 'S', { source: '10.0.0.1', sourcePort: 2 }],
+        [5, '<', 'A', { destination: '10.1.0.1', destinationPort: 1, ...x }],
+        [7, '<', 'A', { destination: '10.0.0.1', destinationPort: 2, ...x }],
+      ],
+      [5, 6],
+    ],
+    [
       'not for what has no payload',
       [
         [0, '>', 'S'],
@@ -284,6 +294,19 @@ describe('a summary', () => {
     });
     expect(connections.map(({ client }) => client.port)).toEqual([7001]);
     expect([packets, bytes]).toEqual([3, 162]);
+  });
+
+  test('lets go of the connections that were silent for longest, and tells them', async () => {
+    const many = Array.from({ length: 9 }, (_, index) => segment({ flags: 'S', sourcePort: 7000 + index }));
+    const told: string[] = [];
+    const { connections, letGo } = await summarize(pcap(many), {
+      maximumConnections: 8,
+      onLetGo: ({ client, state }) => told.push(`${client.port} ${state}`),
+    });
+    expect(told).toEqual(['7000 unanswered', '7001 unanswered']);
+    expect(connections.map(({ client }) => client.port)).toEqual([7002, 7003, 7004, 7005, 7006, 7007, 7008]);
+    expect(letGo).toEqual({ connections: 2, packets: 2, bytes: 108 });
+    expect((await summarize(pcap(many), { maximumConnections: 8 })).letGo.connections).toBe(2);
   });
 
   test('says where it ended', async () => {
