@@ -9,7 +9,8 @@ so for some files, \`--every 5\` for each fifth mutant. All changes are compiled
 tests that need tshark, or chance, are left out, so that a mutant that survives here may still be noticed by those.
 
 A mutant that survives is a test that is missing, or a change that changes nothing. Each that is left stands in
-\`test/mutation/argued\` with the reason, and below; a run that finds another exits with 1.
+\`test/mutation/argued\` with the reason, and below; a run that finds another exits with 1. \`npm run mutate -- --document\` renews this page
+from there.
 `;
 
 const code = (text) => {
@@ -20,24 +21,24 @@ const code = (text) => {
 const ofSource = (key) => key.replace(/^src\//, '');
 
 /**
- * @param {{ found: { file: string }[], survived: { file: string, key: string }[], argued: { why: string, keys: string[] }[] }} run
+ * @param {{ file: string, key: string }[]} mutants all of them
+ * @param {{ why: string, keys: string[] }[]} argued those that stay
  * @returns {Promise<string>} Markdown
  */
-export async function describe({ found, survived, argued }) {
-  const keys = new Set(survived.map(({ key }) => key));
-  const rows = [...new Set(found.map(({ file }) => file))].map((file) => {
-    const of = (mutants) => mutants.filter((mutant) => mutant.file === file).length;
-    return `| ${ofSource(file)} | ${of(found)} | ${of(survived)} |`;
+export async function describe(mutants, argued) {
+  const known = new Set(argued.flatMap(({ keys }) => keys));
+  const staying = mutants.filter(({ key }) => known.has(key));
+  const files = [...new Set(mutants.map(({ file }) => file))].sort();
+  const rows = files.map((file) => {
+    const of = (some) => some.filter((mutant) => mutant.file === file).length;
+    return `| ${ofSource(file)} | ${of(mutants)} | ${of(staying)} |`;
   });
-  const reasons = argued
-    .map(({ why, keys: own }) => ({
-      why: why.trim().replace(/\s+/g, ' '),
-      own: own.filter((key) => keys.has(key)),
-    }))
-    .filter(({ own }) => own.length > 0)
-    .map(({ why, own }) => `**${why}**\n\n${own.map((key) => `- ${code(ofSource(key))}`).join('\n')}\n`);
+  const reasons = argued.map(
+    ({ why, keys }) =>
+      `**${why.trim().replace(/\s+/g, ' ')}**\n\n${keys.map((key) => `- ${code(ofSource(key))}`).join('\n')}\n`,
+  );
   const text = `${HEAD}
-${found.length} mutants; ${survived.length} stay.
+${mutants.length} mutants, of which ${staying.length} stay.
 
 | file | mutants | stay |
 | --- | --- | --- |

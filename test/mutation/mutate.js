@@ -1,6 +1,6 @@
 // Whether the tests notice a change: `npm run mutate [-- FILE... --every 5]`. Each mutant of the files (all of src/verify and src/pcap by
 // default) is run through the tests that reach it until one fails. Prints the mutants that survive and are not argued in argued/, and
-// exits with 1 if there are any; a run of all writes docs/mutants.md.
+// exits with 1 if there are any. `--document` runs nothing and writes docs/mutants.md.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, join, relative, resolve } from 'node:path';
@@ -30,7 +30,10 @@ const testsOf = (group) =>
 /** `--every 5`: each fifth mutant only, for a look in little time. */
 const at = process.argv.indexOf('--every');
 const every = at < 0 ? 1 : Number(process.argv.splice(at, 2)[1]);
-const wanted = process.argv.slice(2).map((file) => relative(ROOT, resolve(file)));
+const wanted = process.argv
+  .slice(2)
+  .filter((word) => !word.startsWith('--'))
+  .map((file) => relative(ROOT, resolve(file)));
 const files = wanted.length > 0 ? wanted : [...sources('src/verify'), ...sources('src/pcap')];
 
 const argued = under('test/mutation/argued')
@@ -144,6 +147,12 @@ async function survivorsOf({ mutants, tested }, { milliseconds, onLoading, reach
 
 // esbuild writes into the files that are there, which may be hard links that another tree runs from.
 rmSync(WORK, { recursive: true, force: true });
+if (process.argv.includes('--document')) {
+  const mutants = files.flatMap((file) => mutate(file, readFileSync(join(ROOT, file), 'utf8'), 0).mutants);
+  writeFileSync(join(ROOT, 'docs/mutants.md'), await describe(mutants, argued));
+  process.exit();
+}
+
 mkdirSync(WORK, { recursive: true });
 const found = [];
 const survived = [];
@@ -171,6 +180,4 @@ for (const key of stale) process.stdout.write(`argued, but it does not survive: 
 process.stderr.write(
   `${survived.length} of ${Math.ceil(found.length / every)} survive; ${open.length} of them are not argued\n`,
 );
-if (wanted.length === 0 && every === 1)
-  writeFileSync(join(ROOT, 'docs/mutants.md'), await describe({ found, survived, argued }));
 if (open.length + stale.length > 0) process.exitCode = 1;
