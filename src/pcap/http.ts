@@ -6,7 +6,7 @@ import type { Piece } from './stream.ts';
 
 /** A start line or header line may have this many bytes. */
 export const LINE_LIMIT = 64 * 1024;
-/** Start line and headers together. */
+/** Start line and headers together, with their line ends, counted as two bytes each. */
 export const HEADER_LIMIT = 256 * 1024;
 /** This much of a body is kept; its length and digest count all of it. */
 export const BODY_LIMIT = 1024 * 1024;
@@ -93,6 +93,7 @@ class MessageReader {
     while (messages.length < most && this.#findStart()) {
       this.#packets = [];
       this.#firstTime = undefined;
+      this.#lastTime = 0n;
       const message = this.#readMessage(methods[messages.length], isClosed);
       if (message === undefined) {
         // No start line after all, or too long a one: go on with the packet after it, which a gap has led to already.
@@ -111,8 +112,7 @@ class MessageReader {
     for (; this.#piece < this.#pieces.length; this.#piece++, this.#byte = 0) {
       const { bytes } = this.#pieces[this.#piece]!;
       // A robust reader skips empty lines before a start line (RFC 9112 section 2.2).
-      while (this.#byte < bytes.length && (bytes[this.#byte] === 13 || bytes[this.#byte] === 10))
-        this.#byte++;
+      while (bytes[this.#byte] === 13 || bytes[this.#byte] === 10) this.#byte++;
       if (this.#byte < bytes.length && this.#looksLikeStart()) return true;
     }
     return false;
@@ -120,7 +120,7 @@ class MessageReader {
 
   #looksLikeStart(): boolean {
     const text = this.#view().toString('latin1', this.#byte, this.#byte + 16);
-    return this.#isResponse ? 'HTTP/1.'.startsWith(text.slice(0, 7)) : /^[A-Z]+( |$)/.test(text);
+    return this.#isResponse ? 'HTTP/1.'.startsWith(text.slice(0, 7)) : /^[A-Z-]+( |$)/.test(text);
   }
 
   #readMessage(method: string | undefined, isClosed: boolean): HttpMessage | undefined {
@@ -131,7 +131,7 @@ class MessageReader {
     if (match === null) return undefined;
     const headers: [string, string][] = [];
     let isWhole = false;
-    for (let size = startLine.length; size < HEADER_LIMIT;) {
+    for (let size = startLine.length + 2; size <= HEADER_LIMIT;) {
       const line = this.#line();
       if (line === undefined) break;
       if (line === '') {
@@ -187,8 +187,7 @@ class MessageReader {
 
   #chunks(body: Body): boolean {
     for (;;) {
-      const line = this.#line();
-      const size = line === undefined ? null : /^\s*([0-9a-f]{1,12})\s*(?:;|$)/i.exec(line);
+      const size = /^\s*([0-9a-f]{1,12})\s*(?:;|$)/i.exec(this.#line() ?? '');
       if (size === null) return false;
       const length = Number.parseInt(size[1]!, 16);
       if (length === 0) {
@@ -196,7 +195,8 @@ class MessageReader {
           if (trailer === undefined) return false;
         return true;
       }
-      if (!this.#take(length, body)) return false;
+      // A chunk that is cut short has no line end after it either.
+      this.#take(length, body);
       if (this.#line() !== '') return false;
     }
   }
@@ -223,7 +223,7 @@ class MessageReader {
     const { packet } = this.#pieces[this.#piece]!;
     if (this.#packets.at(-1) !== packet.number) this.#packets.push(packet.number);
     this.#firstTime ??= packet.time;
-    if (packet.time > this.#lastTime || this.#packets.length === 1) this.#lastTime = packet.time;
+    if (packet.time > this.#lastTime) this.#lastTime = packet.time;
   }
 
   /** The current piece's bytes: a piece has many lines. */
@@ -262,7 +262,7 @@ class MessageReader {
       if (!this.#advance()) return false;
       this.#note();
       const { bytes } = this.#pieces[this.#piece]!;
-      const part = bytes.subarray(this.#byte, Math.min(bytes.length, this.#byte + length));
+      const part = bytes.subarray(this.#byte, this.#byte + length);
       body.add(part);
       this.#byte += part.length;
       length -= part.length;
@@ -274,17 +274,14 @@ class MessageReader {
 class Body {
   readonly #parts: Uint8Array[] = [];
   #length = 0;
-  #kept = 0;
   #hash: ReturnType<typeof createHash> | undefined;
 
   add(bytes: Uint8Array): void {
     this.#hash ??= createHash('sha1');
     this.#hash.update(bytes);
+    const room = BODY_LIMIT - this.#length;
+    if (room > 0) this.#parts.push(bytes.subarray(0, room));
     this.#length += bytes.length;
-    if (this.#kept >= BODY_LIMIT) return;
-    const part = bytes.subarray(0, BODY_LIMIT - this.#kept);
-    this.#kept += part.length;
-    this.#parts.push(part);
   }
 
   result(): { bodyLength: number; body?: Uint8Array; bodyDigest?: string } {
@@ -304,8 +301,8 @@ class Body {
 function trim(value: string): string {
   let start = 0;
   let end = value.length;
-  while (start < end && isBlank(value.charCodeAt(start))) start++;
-  while (end > start && isBlank(value.charCodeAt(end - 1))) end--;
+  while (isBlank(value.charCodeAt(start))) start++;
+  while (isBlank(value.charCodeAt(end - 1))) end--;
   return value.slice(start, end);
 }
 
