@@ -125,8 +125,7 @@ class MessageReader {
 
   #readMessage(method: string | undefined, isClosed: boolean): HttpMessage | undefined {
     this.#isGap = false;
-    const startLine = this.#line();
-    if (startLine === undefined) return undefined;
+    const startLine = this.#line() ?? '';
     const match = (this.#isResponse ? RESPONSE : REQUEST).exec(startLine);
     if (match === null) return undefined;
     const headers: [string, string][] = [];

@@ -18,11 +18,13 @@ interface Asked {
   readonly answer?: string;
   /** Of the connection's last packet. */
   readonly last?: number;
+  /** More requests of the connection. */
+  readonly next?: readonly Asked[];
 }
 
 const end = (text: string) => ({ address: text.split(':')[0]!, port: Number(text.split(':')[1]) });
 
-function connection({ asked, answered, ...more }: Asked): Connection {
+function exchange({ asked, answered, ...more }: Asked): HttpExchange {
   const request = {
     method: more.method ?? 'GET',
     target: more.target ?? '/page',
@@ -36,12 +38,16 @@ function connection({ asked, answered, ...more }: Asked): Connection {
     firstTime: BigInt(answered[0]),
     lastTime: BigInt(answered[1]),
   };
+  return { request, response } as HttpExchange;
+}
+
+function connection(first: Asked): Connection {
   return {
-    client: end(more.client ?? 'C:40000'),
-    server: end(more.server ?? 'V:80'),
-    isn: { client: more.isn?.[0] ?? 1, server: more.isn?.[1] ?? 2 },
-    lastTime: BigInt(more.last ?? answered?.[1] ?? asked[1]),
-    http: [{ request, response } as HttpExchange],
+    client: end(first.client ?? 'C:40000'),
+    server: end(first.server ?? 'V:80'),
+    isn: { client: first.isn?.[0] ?? 1, server: first.isn?.[1] ?? 2 },
+    lastTime: BigInt(first.last ?? first.answered?.[1] ?? first.asked[1]),
+    http: [first, ...(first.next ?? [])].map(exchange),
   } as unknown as Connection;
 }
 
@@ -188,6 +194,63 @@ describe('of several alike', () => {
     const [late, early] = [inside(5), inside(0)].map((own) => [connection(own)]);
     const sides = joinRequests([[connection(outside(0))], late!, early!]);
     expect(sides.map(({ inside: to }) => to.capture)).toEqual([2, 1]);
+  });
+});
+
+describe('of a connection with many requests', () => {
+  const page = (nth: number, more: Partial<Asked> = {}): Asked => ({
+    target: `/${nth}`,
+    asked: [100, 101],
+    last: 900,
+    ...more,
+  });
+  const asking = (...[first, ...next]: readonly Asked[]): Asked => ({ ...first!, next });
+  const eight = Array.from({ length: 8 }, (_, index) => page(index + 1));
+  /** Targets that are passed on, of those that are asked for inside, one after the other. */
+  const passedOn = (outside: Asked, targets: readonly number[]) => {
+    const inside = targets.map((nth, index) =>
+      connection({ ...INSIDE, target: `/${nth}`, asked: [200 + index, 200 + index] }),
+    );
+    const found = joinRequests([[connection(outside)], inside]);
+    return found.map((pair) => pair.outside.exchange + 1).toSorted((a, b) => a - b);
+  };
+
+  test('the next eight may be passed on', () => {
+    expect(passedOn(asking(...eight, page(9)), [8])).toEqual([8]);
+    expect(passedOn(asking(...eight, page(9)), [9])).toEqual([]);
+  });
+
+  test('those that were answered before are no more among the eight', () => {
+    const answered = page(1, { answered: [110, 120] });
+    expect(passedOn(asking(answered, ...eight.slice(1), page(9)), [9])).toEqual([9]);
+  });
+
+  test('those that were answered before are not passed on, though one before them still waits', () => {
+    expect(passedOn(asking(page(1), page(2, { answered: [110, 120] })), [2])).toEqual([]);
+  });
+
+  test('each is passed on once, in whatever order', () => {
+    expect(passedOn(asking(...eight.slice(0, 4)), [3, 1, 2, 4])).toEqual([1, 2, 3, 4]);
+    expect(passedOn(asking(...eight.slice(0, 4)), [2, 2, 3, 3, 1, 1, 4])).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe('of very many connections', () => {
+  /** The first waits for its answer until 900; the others are asked after it, wait until `last`, and are passed on nowhere. */
+  const waiting = (count: number, at: number, last: number): Asked[] =>
+    Array.from({ length: count }, () => ({ target: '/other', asked: [at, at], last }));
+  const first: Asked = { ...OUTSIDE, answered: [800, 900] };
+  const inside: Asked = { ...INSIDE, asked: [400, 401] };
+
+  test('1024 wait for answers, and what has waited longest is given up', () => {
+    expect(pairs([first, ...waiting(1023, 150, 900)], [inside])).toEqual(['o0 > i0']);
+    expect(pairs([first, ...waiting(1024, 150, 900)], [inside])).toEqual([]);
+  });
+
+  test('those that wait no more are not counted', () => {
+    const none: Asked = { ...INSIDE, target: '/nowhere', asked: [200, 201] };
+    const outside = [first, ...waiting(1023, 150, 160), ...waiting(1023, 300, 900)];
+    expect(pairs(outside, [none, inside])).toEqual(['o0 > i1']);
   });
 });
 

@@ -151,6 +151,7 @@ describe('a TCP segment', () => {
     // Behind the options are bytes that would be read as a scale.
     const syn = Buffer.concat([tcp({ flags: 'S', options }), Buffer.from([3, 3, 5])]);
     expect(decoded(decodeTcp, syn).windowScale).toBe(expected);
+    expect(decoded(decodeTcp, tcp({ flags: 'S', options })).windowScale).toBe(expected);
   });
 
   test('without SYN has no window scale', () => {
