@@ -171,6 +171,53 @@ const CONVERSATIONS: readonly Conversation[] = [
   { steps: [...HANDSHAKE, '> A 1 1 5', '< S 0 0 0', '< S 9 0 0', '> SA 0 10 0', '> A 6 10 0', '> A 6 10 5'] },
   { steps: ['> S 0 0 3', '< SA 0 4 0', '> A 4 1 0', '> S 9 0 2', '> S 9 0 2', '< RA 0 10 0'] },
   { steps: ['> S 0 0 0', '> S 0 0 0', '< RA 0 1 0', '> S 1 0 0', '< R 0 1 0', '> S 2 0 0', '< SA 0 0 0'] },
+  // An ACK of what was not seen is taken for many repetitions by the other side, whose own begin to count from 1 then.
+  ...[0, 1, 2, 3].map((times) => ({
+    steps: [
+      ...missed(0),
+      '> A 31 2 0',
+      ...Array.from({ length: times }, () => '< A 1 11 0'),
+      '> A 11 1 9',
+      '> A 31 2 0',
+    ],
+  })),
+  // At a round trip below 0, which makes every other time the shorter one; none at all is shorter too.
+  {
+    steps: [
+      '> S 0 0 0',
+      '< SA 0 1 0 after=-9',
+      '> A 1 1 0 after=-9',
+      '> A 1 1 9',
+      '> A 19 1 9',
+      '> A 10 1 8 after=0',
+    ],
+  },
+  // The smallest window that is open.
+  {
+    steps: [...HANDSHAKE, '< A 1 1 0 win=1', '< A 1 1 0 win=1', '> A 1 1 1', '> A 2 1 1', '< A 1 1 0 win=1'],
+  },
+  { steps: [...CLOSED, '> A 1 1 1', '< A 1 1 0 win=1', '< A 1 1 0 win=1', '< A 1 1 0 win=0', '> A 1 1 1'] },
+  {
+    steps: [
+      ...HANDSHAKE,
+      '> A 1 1 9 win=1',
+      '< A 1 10 0',
+      '> A 9 1 1 win=1',
+      '< A 1 10 0 win=1',
+      '> A 9 1 0',
+    ],
+  },
+  // A keep-alive of one whose peer's window is closed.
+  {
+    steps: [
+      ...HANDSHAKE,
+      '> A 1 1 9',
+      '< A 1 10 0 win=0',
+      '> A 9 1 0',
+      '< A 1 10 0 win=0',
+      '< A 1 10 0 win=0',
+    ],
+  },
 ];
 
 function records(
