@@ -255,15 +255,26 @@ test('datagrams have connections too, and what is neither TCP nor UDP has none',
   ]);
 });
 
-test('packets without times have no round trip', async () => {
+test.each([
+  [0n, undefined],
+  [1n, 5],
+  [1_000_000_000n, 5],
+  [1_000_000_001n, 5],
+])('a SYN at %s nanoseconds has a round trip of %s: a time of 0 is none', async (time, roundTripTime) => {
   const [syn, synAck, ack] = [
     segment({ ...CLIENT, flags: 'S', sequence: 1 }),
     segment({ ...SERVER, flags: 'SA', sequence: 5, acknowledgment: 2 }),
     segment({ ...CLIENT, flags: 'A', sequence: 2, acknowledgment: 6 }),
-  ].map((frame) => ({ frame, time: 0n }));
-  expect(await toldAlike(pcap([syn!, synAck!, ack!]))).toMatchObject([
-    { state: 'handshake-only', roundTripTime: undefined },
-  ]);
+  ];
+  const file = pcap(
+    [
+      { frame: syn!, time },
+      { frame: synAck!, time: time + 2n },
+      { frame: ack!, time: time + 5n },
+    ],
+    { magic: 0xa1b23c4d },
+  );
+  expect(await toldAlike(file)).toMatchObject([{ state: 'handshake-only', roundTripTime }]);
 });
 
 test('a segment shorter than its header says nothing about its connection', async () => {

@@ -192,6 +192,8 @@ const CONVERSATIONS: readonly Conversation[] = [
       '> A 10 1 8 after=0',
     ],
   },
+  // Before any was offered Wireshark takes a window for as large as a number can be, which reaches to 0xffffffff.
+  ...[14, 15, 16].map((length) => ({ client: 0xffff_fff0, steps: ['> S 0 0 0', `> A 0 0 ${length}`] })),
   // The smallest window that is open.
   {
     steps: [...HANDSHAKE, '< A 1 1 0 win=1', '< A 1 1 0 win=1', '> A 1 1 1', '> A 2 1 1', '< A 1 1 0 win=1'],

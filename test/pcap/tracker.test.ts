@@ -121,6 +121,21 @@ test('among thousands a packet belongs to the last life of its pair', async () =
   expect(connections).toHaveLength(2 + COUNT);
 });
 
+test('ten thousand connections are told apart, and each is found again', () => {
+  const tracker = new Tracker();
+  const frame = new Frame();
+  frame.kind = 'tcp';
+  frame.isCounted = true;
+  const lives = () =>
+    Array.from({ length: 10_000 }, (_, index) => {
+      frame.sourcePort = 1 + index;
+      return tracker.track(frame);
+    });
+  const begun = lives();
+  expect(begun).toEqual(Array.from({ length: 10_000 }, (_, index) => index));
+  expect(lives()).toEqual(begun);
+});
+
 /** Connections by their client's port: what is kept, and what was let go of in which order. */
 async function limited(maximumConnections: number, segments: readonly SegmentOptions[]) {
   const gone: ConnectionFigures[] = [];
@@ -224,6 +239,24 @@ describe('where there are too many connections', () => {
     const { kept, gone } = await limited(4, opened(101, 102, 103, 104, 105, 101, 103, 102));
     expect(gone).toEqual([101, 102, 104]);
     expect(kept).toEqual([103, 105, 101, 102]);
+  });
+
+  test('one that takes the place of another has nothing of it', async () => {
+    const later = [
+      ...opened(103),
+      { sourcePort: 103, flags: 'A', sequence: 2, acknowledgment: 1 },
+      { sourcePort: 104, flags: 'A', sequence: 70 },
+    ];
+    const told = async (segments: readonly SegmentOptions[]) => {
+      const { connections } = await summarize(pcap(segments.map(segment)), { maximumConnections: 2 });
+      // Packets are numbered, and times counted, from the capture's first.
+      return connections.map(
+        ({ firstTime: _first, lastTime: _last, handshake: _numbers, ...figures }) => figures,
+      );
+    };
+    expect(await told([...opened(101, 102), ...finished(101), ...reset(102), ...later])).toEqual(
+      await told(later),
+    );
   });
 
   test('those whose headers are cut short take no more room, and are not told', async () => {
