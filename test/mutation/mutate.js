@@ -126,7 +126,7 @@ async function survivorsOf({ mutants, tested }, { milliseconds, onLoading, reach
     const runner = new Runner(tested);
     for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
       const indices = reaching(mutant.id).toSorted((a, b) => worth(b) - worth(a));
-      const limit = 3_000 + 10 * indices.reduce((sum, index) => sum + milliseconds[index], 0);
+      const limit = 5_000 + 10 * indices.reduce((sum, index) => sum + milliseconds[index], 0);
       if (onLoading.has(mutant.id)) runner.end();
       const { failed } = indices.length === 0 ? {} : await runner.ask({ mutant: mutant.id, indices }, limit);
       if (onLoading.has(mutant.id)) runner.end();

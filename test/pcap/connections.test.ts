@@ -268,9 +268,9 @@ test.each([
   ];
   const file = pcap(
     [
-      { frame: syn!, time },
-      { frame: synAck!, time: time + 2n },
-      { frame: ack!, time: time + 5n },
+      { frame: syn, time },
+      { frame: synAck, time: time + 2n },
+      { frame: ack, time: time + 5n },
     ],
     { magic: 0xa1b23c4d },
   );

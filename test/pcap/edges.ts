@@ -171,6 +171,10 @@ const CONVERSATIONS: readonly Conversation[] = [
   { steps: [...HANDSHAKE, '> A 1 1 5', '< S 0 0 0', '< S 9 0 0', '> SA 0 10 0', '> A 6 10 0', '> A 6 10 5'] },
   { steps: ['> S 0 0 3', '< SA 0 4 0', '> A 4 1 0', '> S 9 0 2', '> S 9 0 2', '< RA 0 10 0'] },
   { steps: ['> S 0 0 0', '> S 0 0 0', '< RA 0 1 0', '> S 1 0 0', '< R 0 1 0', '> S 2 0 0', '< SA 0 0 0'] },
+  // What the first segment carries.
+  ...['S', 'SA', 'A', 'FA', 'R'].flatMap((flags) =>
+    [0, 1, 2].map((length) => ({ steps: [`> ${flags} 0 0 ${length}`] })),
+  ),
   // An ACK of what was not seen is taken for many repetitions by the other side, whose own begin to count from 1 then.
   ...[0, 1, 2, 3].map((times) => ({
     steps: [

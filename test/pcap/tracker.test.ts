@@ -121,6 +121,18 @@ test('among thousands a packet belongs to the last life of its pair', async () =
   expect(connections).toHaveLength(2 + COUNT);
 });
 
+test('the first connection of a capture goes on too, be it of datagrams', async () => {
+  const pair = { ...FOUR, isUdp: true };
+  const { connections } = await summarize(pcap([pair, reversed(pair), pair].map(packetOf)));
+  expect(connections).toMatchObject([{ packets: { toServer: 2, toClient: 1 } }]);
+});
+
+test('of a fragment nobody can say how much payload there was: it counts as an ACK without any', async () => {
+  const part = ipv4(6, tcp({ flags: 'A', payload: 'xxxx' }), { fragment: 0x2000 });
+  const { connections } = await summarize(pcap([ethernet(0x0800, part)]));
+  expect(connections).toMatchObject([{ completeness: 4, analysis: {} }]);
+});
+
 test('ten thousand connections are told apart, and each is found again', () => {
   const tracker = new Tracker();
   const frame = new Frame();
