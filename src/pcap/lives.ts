@@ -119,7 +119,7 @@ export class Lives {
     }
     const time = life * TIMES;
     times.fill(Number.NaN, time, time + TIMES);
-    times[time + FIRST_TIME] = times[time + LAST_TIME] = frame.time;
+    times[time + FIRST_TIME] = frame.time;
     times[time + TIMES_FROM_LOW + BYTES] = times[time + TIMES_FROM_LOW + PAYLOAD] = 0;
     times[time + TIMES_FROM_HIGH + BYTES] = times[time + TIMES_FROM_HIGH + PAYLOAD] = 0;
     return life;

@@ -198,6 +198,11 @@ describe('where there are too many connections', () => {
     expect(letGo).toEqual({ connections: 4, packets: 4, bytes: 4 * 54 });
   });
 
+  test('a quarter also where they take just as much room as there is', async () => {
+    const { letGo } = await limited(256, opened(...ports(1001, 1257)));
+    expect(letGo).toEqual({ connections: 64, packets: 64, bytes: 64 * 54 });
+  });
+
   test.each([
     ['by a reset', reset],
     ['by both FINs', finished],
