@@ -286,3 +286,17 @@ test('a segment shorter than its header says nothing about its connection', asyn
   ]);
   expect(await toldAlike(pcap([broken]))).toEqual([]);
 });
+
+test('of all connections together ten thousand exchanges are read, and two for each packet', async () => {
+  const payload = 'GET / HTTP/1.1\r\n\r\n'.repeat(3000);
+  const many = Array.from({ length: 4 }, (_, index) =>
+    segment({ ...CLIENT, flags: 'A', sequence: 1 + index * payload.length, payload }),
+  );
+  const few = segment({ ...CLIENT, sourcePort: 40001, flags: 'A', sequence: 1, payload: REQUEST });
+  const told = async () => connections(await readCapture(pcap([...many, few])));
+  const [first, second] = await told();
+  expect([first!.http.length, second!.http.length]).toEqual([10_010, 0]);
+  // Whose are read is decided by who asks.
+  const [one, other] = await told();
+  expect([other!.http.length, one!.http.length]).toEqual([1, 10_009]);
+});
