@@ -216,9 +216,9 @@ describe('where there are too many connections', () => {
     expect(kept).toEqual([...ports(101, 104), ...ports(106, 112), 114, 116, 117]);
   });
 
-  test('a FIN of one side is no end', async () => {
-    const [fin] = finished(116);
-    expect((await limited(16, [...opened(...ports(101, 116)), fin!, ...opened(117)])).gone).toEqual(
+  test.each([0, 1])('a FIN of one side is no end: %s', async (side) => {
+    const fin = finished(116)[side]!;
+    expect((await limited(16, [...opened(...ports(101, 116)), fin, ...opened(117)])).gone).toEqual(
       ports(101, 104),
     );
   });
@@ -258,21 +258,37 @@ describe('where there are too many connections', () => {
     expect(kept).toEqual([103, 105, 101, 102]);
   });
 
-  test('one that takes the place of another has nothing of it', async () => {
-    const later = [
-      ...opened(103),
-      { sourcePort: 103, flags: 'A', sequence: 2, acknowledgment: 1 },
-      { sourcePort: 104, flags: 'A', sequence: 70 },
-    ];
+  test.each<[limit: number, before: readonly SegmentOptions[]]>([
+    [2, [...opened(101, 102), ...finished(101), ...reset(102)]],
+    [4, [...opened(101, 102, 103, 104), ...finished(104)]],
+  ])('one that takes the place of another has nothing of it, of %s', async (maximumConnections, before) => {
+    const later = [...opened(105), { sourcePort: 105, flags: 'A', sequence: 2, acknowledgment: 1 }];
     const told = async (segments: readonly SegmentOptions[]) => {
-      const { connections } = await summarize(pcap(segments.map(segment)), { maximumConnections: 2 });
+      const { connections } = await summarize(pcap(segments.map(segment)), { maximumConnections });
       // Packets are numbered, and times counted, from the capture's first.
-      return connections.map(
-        ({ firstTime: _first, lastTime: _last, handshake: _numbers, ...figures }) => figures,
-      );
+      const { firstTime: _first, lastTime: _last, handshake: _numbers, ...figures } = connections.at(-1)!;
+      return figures;
     };
-    expect(await told([...opened(101, 102), ...finished(101), ...reset(102), ...later])).toEqual(
-      await told(later),
+    expect(await told([...before, ...later])).toEqual(await told(later));
+  });
+
+  test('those that stay keep what was told of them', async () => {
+    const file = pcap(
+      [
+        ...opened(...ports(101, 116)),
+        ...ports(101, 116).map((sourcePort) => ({
+          sourcePort,
+          sequence: 2,
+          payload: 'x'.repeat(sourcePort),
+        })),
+        ...reset(101, 103, 104),
+        ...opened(117),
+      ].map(segment),
+    );
+    const [kept, all] = [await summarize(file, { maximumConnections: 16 }), await summarize(file)];
+    expect(kept.connections.map(portOf)).toEqual([102, ...ports(105, 117)]);
+    expect(kept.connections).toEqual(
+      all.connections.filter(({ client }) => kept.connections.some((other) => portOf(other) === client.port)),
     );
   });
 
