@@ -101,6 +101,16 @@ describe.each<[string, readonly Pair[]]>([
   });
 });
 
+test('one IPv4 address that talks to itself is told by its ports, whatever IPv6 packet came before', async () => {
+  const alone = { ...FOUR, destination: FOUR.source };
+  const words = [0, 1, 2, 3].map((word) => packetOf({ ...SIX, source: withWord(SIX.source, word, 1) }));
+  const both = words.flatMap((six) => [six, packetOf(alone), six, packetOf(reversed(alone))]);
+  const turned = words.flatMap((six) => [six, packetOf(reversed(alone)), six, packetOf(alone)]);
+  const { connections } = await summarize(pcap([...both, ...turned]));
+  const own = connections.filter(({ client, server }) => client.address === server.address);
+  expect(own.map(({ packets }) => packets)).toEqual([{ toServer: 8, toClient: 8 }]);
+});
+
 test('an address is told from all of its words', async () => {
   const { connections } = await summarize(pcap([packetOf(SIX)]));
   expect(connections).toMatchObject([
