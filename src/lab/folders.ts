@@ -105,7 +105,8 @@ export async function remove(dir: string): Promise<void> {
       // It has just ended by itself.
     }
   }
-  await rm(dir, { recursive: true, force: true });
+  // A claim of somebody who comes too late, or the last words of a program that is ending, may be put there meanwhile.
+  await rm(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 10 });
 }
 
 /** Removes folders whose maker has gone. Somebody else may be doing the same. */
@@ -177,6 +178,9 @@ export async function discard(home: string, dir: string, pid: number): Promise<v
     const found = await stateOf(pinned);
     if (found.state === 'up' || (found.state === 'making' && found.pid !== pid)) return;
     if (!(await claim(home, pinned, pid))) return;
+    // Who claimed it first may have moved it away, and begun to remove what is in it, their claim too: another lab may be here by now.
+    const here = await lstat(dir, { bigint: true }).catch(() => undefined);
+    if (here?.ino !== (await folder.stat({ bigint: true })).ino) return;
     const away = join(home, await temporaryName(pid));
     await rename(dir, away);
     await remove(away);

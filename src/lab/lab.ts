@@ -235,12 +235,15 @@ export async function attachLab(
   const record = await readRecord(folder);
   const dir = insideOf(folder);
   if (record === undefined) throw new LabError(`no lab ${name} is up; lblab ls lists those that are`);
-  const client = await connectTo(sandboxFiles(dir).socket).catch(async () => {
-    throw new LabError(`${name} has ended${await lastWords(dir)}
+  const ended = async () =>
+    new LabError(`${name} has ended${await lastWords(dir)}
 lblab down ${name} removes what is left`);
+  const client = await connectTo(sandboxFiles(dir).socket).catch(async () => {
+    throw await ended();
   });
   // One that is stopped takes connections all the same.
-  await client.clock().catch((error: unknown) => {
+  await client.clock().catch(async (error: unknown) => {
+    if (client.lost) throw await ended();
     client.release();
     throw new LabError(
       `${name}: ${error instanceof Error ? error.message : String(error)}
