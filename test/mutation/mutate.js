@@ -180,4 +180,5 @@ for (const key of stale) process.stdout.write(`argued, but it does not survive: 
 process.stderr.write(
   `${survived.length} of ${Math.ceil(found.length / every)} survive; ${open.length} of them are not argued\n`,
 );
+rmSync(WORK, { recursive: true, force: true });
 if (open.length + stale.length > 0) process.exitCode = 1;

@@ -1,5 +1,7 @@
 // The tests of a bundle, run in a process of their own: a mutant may never come back, or take all memory.
 import { fork } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const memories = new Set();
@@ -92,15 +94,20 @@ if (process.argv[1] === import.meta.filename) {
 export class Runner {
   #bundle;
   #child;
+  /** Tests that are ended in the middle leave their files: in the bundle's folder, which goes. */
+  #env;
 
   constructor(bundle) {
     this.#bundle = pathToFileURL(bundle).href;
+    this.#env = { ...process.env, TMPDIR: join(dirname(bundle), 'tmp') };
+    mkdirSync(this.#env.TMPDIR, { recursive: true });
   }
 
   /** What the tests say of a mutant within a time: `failed` is the test that noticed it, absent where none did; -1 where it was not a test. */
   async ask(question, limit) {
     this.#child ??= fork(import.meta.filename, [this.#bundle], {
       // One in an endless loop does not notice that nobody asks any more.
+      env: this.#env,
       execPath: 'setpriv',
       execArgv: ['--pdeathsig=KILL', '--', process.execPath, '--max-old-space-size=1024'],
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
