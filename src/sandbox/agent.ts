@@ -4,7 +4,16 @@
 //   guest    in the user-mode kernel, at the other end of its serial line
 // Until the lab is committed as up, the end of the control socket (descriptor 3) is the end of the sandbox.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { constants, mkdirSync, openSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { ReadStream, WriteStream } from 'node:tty';
 import { createServer, Socket } from 'node:net';
@@ -223,6 +232,21 @@ function end(): never {
   process.exit(0);
 }
 
+/**
+ * Ends the sandbox when its socket is removed, as nobody could reach it any more: the folders that labs are in by default are cleared at
+ * logout and by those who clean /tmp. Unlinking a file changes its attributes (inotify(7), IN_ATTRIB).
+ */
+function endWith(socketPath: string): void {
+  try {
+    const watcher = watch(socketPath, () => {
+      if (!existsSync(socketPath)) end();
+    });
+    watcher.on('error', () => {});
+  } catch {
+    // The user has no inotify instance left.
+  }
+}
+
 /** Takes callers: the command that made the sandbox, on descriptor 3, and later ones on a Unix socket. */
 class Front {
   readonly #sockets = new Map<number, Socket>();
@@ -234,7 +258,7 @@ class Front {
     this.#handle = handle;
     this.#take(new Socket({ fd: 3 }), true);
     const server = createServer((socket) => this.#take(socket, false));
-    server.listen(socketPath);
+    server.listen(socketPath, () => endWith(socketPath));
   }
 
   /** Sends to one caller, or to all (channel -1). A caller that has gone misses nothing that it asked for. */
@@ -324,7 +348,7 @@ function keeper(socketPath: string, consolePath: string, argv: readonly string[]
     stdio: ['ignore', console, console, 'pipe', 'pipe'],
     detached: alone,
   });
-  if (alone) watch(guest);
+  if (alone) watchOver(guest);
   const [fromCommand, toCommand] = [guest.stdio[4] as Socket, guest.stdio[3] as Socket];
   const toGuest = new Line(toCommand);
   const front = new Front(socketPath, ({ channel, id, message }, data) => {
@@ -344,7 +368,7 @@ function keeper(socketPath: string, consolePath: string, argv: readonly string[]
  * Without a pid namespace to end, the kernel's processes are ended as their process group: by this process when it ends, and by a shell that
  * waits for its end should it be killed.
  */
-function watch(kernel: ChildProcess): void {
+function watchOver(kernel: ChildProcess): void {
   const group = String(kernel.pid);
   const watcher = spawn('sh', ['-c', 'read -r _; kill -KILL -- "-$1"', 'sh', group], {
     stdio: ['pipe', 'ignore', 'ignore'],

@@ -100,7 +100,7 @@ export function visibleSockets(list: string, { kernel, dir, home, visible }: Wal
   );
 }
 
-/** bwrap's argv for a program; descriptor 4 is told the pid of the sandbox's PID 1, as the machine sees it. */
+/** bwrap's argv for a program, which is the one child that it has. */
 export function enclose(walls: Walls, argv: readonly string[]): string[] {
   return [
     'bwrap',
@@ -129,7 +129,6 @@ export function enclose(walls: Walls, argv: readonly string[]): string[] {
     ...['--setenv', 'TMPDIR', '/tmp'],
     ...['--hostname', 'lblab'],
     ...['--chdir', walls.dir],
-    ...['--info-fd', '4'],
     // PID 1 is a shell that waits for the agent and reaps what is orphaned meanwhile. When the agent ends, so does it, and with it all that
     // is in the pid namespace. bwrap's own PID 1 would wait for every process to end by itself.
     '--as-pid-1',

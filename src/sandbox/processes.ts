@@ -2,9 +2,10 @@
 // they are ready and when they end. Used by the agent alone.
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { constants } from 'node:os';
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import { CONFINED } from './enclosure.ts';
+import { descendants } from './family.ts';
 import type { Ended, ReadyWhen, ServiceStatus, Spawn, Terminal } from './protocol.ts';
 
 const TAIL = 8 * 1024;
@@ -137,30 +138,6 @@ function hasEntered(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-/** The processes that a process has started, and those that they have (proc(5), field 4 of stat: the parent). */
-function descendants(pid: number): number[] {
-  const children = new Map<number, number[]>();
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    let stat: string;
-    try {
-      stat = readFileSync(`/proc/${name}/stat`, 'latin1');
-    } catch {
-      continue;
-    }
-    const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-    children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
-  }
-  const found: number[] = [];
-  for (
-    let next = children.get(pid) ?? [];
-    next.length > 0;
-    next = next.flatMap((each) => children.get(each) ?? [])
-  )
-    found.push(...next);
-  return found;
 }
 
 /** A program that stays. Its standard error goes to a file and, the last of it, into memory. */

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { obstacle, type Kernel } from './choose.ts';
 import { SandboxClient, SandboxError } from './client.ts';
 import { enclose, foldersOf, hidden, visibleSockets, type Walls } from './enclosure.ts';
+import { descendants } from './family.ts';
 
 export type { Kernel } from './choose.ts';
 
@@ -102,7 +103,7 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   await writeFile(files.log, '');
   const log = openSync(files.log, 'a');
   const child = spawn(argv[0]!, argv.slice(1), {
-    stdio: ['ignore', log, log, 'pipe', 'pipe'],
+    stdio: ['ignore', log, log, 'pipe'],
     cwd: options.dir,
     // Ours may lack the folders that bwrap is in.
     env: { ...process.env, PATH: options.path },
@@ -117,9 +118,6 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   });
   const control = child.stdio[3] as unknown as Socket;
   const client = new SandboxClient(control);
-  const info = child.stdio[4] as unknown as Socket;
-  const pid = bare ? child.pid! : firstPid(info);
-  if (bare) info.destroy();
   try {
     if (child.pid !== undefined) await options.onSpawn?.(child.pid);
   } catch (error) {
@@ -135,7 +133,12 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
     );
     limit.signal.addEventListener('abort', () => clearTimeout(timer));
   });
-  const failure = await Promise.race([client.hello().then(() => undefined), ended, late]);
+  let pid = 0;
+  const ready = client.hello().then(() => {
+    pid = bare ? child.pid! : firstPid(child.pid!);
+    return pid > 0 ? undefined : `has no process that can be seen in /proc, of process ${child.pid}`;
+  });
+  const failure = await Promise.race([ready, ended, late]);
   limit.abort();
   if (failure !== undefined) {
     client.release();
@@ -145,7 +148,7 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   return {
     client,
     kernel: options.kernel,
-    pid: await pid,
+    pid,
     destroy: async () => {
       control.destroy();
       await endOf(child, ended);
@@ -158,20 +161,22 @@ const PATIENCE = 2000;
 
 /**
  * Waits for the sandbox's end. One that is stopped, or is no bwrap at all, is killed: its process group has the process in front, PID 1 and
- * the agent, and with PID 1 goes everything else.
+ * the agent, and with PID 1 goes everything else. One that was killed before PID 1 had begun has left it waiting.
  */
 async function endOf(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
-  child.ref();
-  const timer = setTimeout(() => {
+  const kill = () => {
     if (child.pid === undefined) return;
     try {
       process.kill(-child.pid, 'SIGKILL');
     } catch {
       // It has just ended by itself.
     }
-  }, PATIENCE);
+  };
+  child.ref();
+  const timer = setTimeout(kill, PATIENCE);
   await ended;
   clearTimeout(timer);
+  kill();
 }
 
 /** Loaded only when needed: most sandboxes are on this machine's kernel. */
@@ -207,9 +212,10 @@ export async function lastWords(dir: string, lines = 8): Promise<string> {
   return last.length > 0 ? `:\n  ${last.join('\n  ')}` : '';
 }
 
-async function firstPid(info: Socket): Promise<number> {
-  let text = '';
-  for await (const chunk of info) text += String(chunk);
-  const match = /"child-pid": (\d+)/.exec(text);
-  return match ? Number(match[1]) : 0;
+/**
+ * The sandbox's PID 1, bwrap's one child; 0 when it cannot be seen. bwrap would tell it by itself, but one whose listener has just died dies of
+ * telling, and leaves behind a child that waits for it for ever.
+ */
+function firstPid(monitor: number): number {
+  return descendants(monitor)[0] ?? 0;
 }

@@ -1,6 +1,6 @@
 // What goes wrong around a lab: each a clear message and its exit code, and nothing left behind.
 import { spawn } from 'node:child_process';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { place, type Place } from '../support/cli.ts';
@@ -10,13 +10,7 @@ let here: Place;
 beforeEach(async () => {
   here = await place();
 });
-afterEach(async () => {
-  await until(
-    async () => processesOf(here.state),
-    (pids) => pids.length === 0,
-  );
-  await here.remove();
-});
+afterEach(async () => here.remove());
 
 async function topology(text: string): Promise<string> {
   await writeFile(join(here.cwd, 'mine.yaml'), text);
@@ -194,11 +188,45 @@ describe('interrupted', () => {
     },
     120_000,
   );
+
+  /** What a `bwrap` does before, or in place of, the real one. */
+  const bubblewrap = async (body: string) => {
+    const folder = join(here.cwd, 'first');
+    await mkdir(folder);
+    await writeFile(join(folder, 'bwrap'), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+    return { env: { PATH: `${folder}:${process.env.PATH}` } };
+  };
+
+  it('by kill -9 just before its sandbox is made: the sandbox ends by itself', async () => {
+    const more = await bubblewrap(
+      'kill -9 $PPID; while kill -0 $PPID; do :; done; PATH=${PATH#*:} bwrap "$@"; : > "$HOME/over"',
+    );
+    expect(await here.run(['run', 'l7', '--kernel', 'host'], more)).toMatchObject({ code: null });
+    await until(
+      async () => readdir(here.cwd),
+      (names) => names.includes('over'),
+    );
+    await until(
+      async () => processesOf(here.state),
+      (pids) => pids.length === 0,
+    );
+  });
+
+  it('by the end of what makes its sandbox: what that has begun ends with it', async () => {
+    const more = await bubblewrap(`sh -c 'sleep 1000; : ${here.state}' &\nkill -9 $$`);
+    const { code, stderr } = await here.run(['run', 'l7', '--kernel', 'host'], more);
+    expect(code).toBe(3);
+    expect(stderr).toContain('ended while starting (SIGKILL)');
+    await until(
+      async () => processesOf(here.state),
+      (pids) => pids.length === 0,
+    );
+  });
 });
 
-/** The user-mode kernel's first process: the keeper's child. */
-async function guestKernel(): Promise<number> {
-  const own = await processesOf(here.state);
+/** The user-mode kernel's first process, of many: the keeper's child. */
+async function guestKernel(state = here.state): Promise<number> {
+  const own = await processesOf(state);
   const stats = await Promise.all(
     own.map(async (pid) => {
       const [, comm, ppid] =
@@ -240,6 +268,20 @@ describe('a guest', () => {
     expect((await readFile(lab!.captures[0]!.path)).length).toBeGreaterThan(0);
     expect(stderr).toContain('the sandbox ended');
   }, 60_000);
+});
+
+describe('a state folder that somebody removes', () => {
+  it.each(['host', 'uml'])('takes its labs with it (%s)', async (kernel) => {
+    expect(await here.run(['up', 'l7', '--kernel', kernel])).toMatchObject({ code: 0 });
+    await rm(here.state, { recursive: true });
+    await until(
+      async () => processesOf(here.state),
+      (pids) => pids.length === 0,
+    );
+    // Links of labs that have ended so are swept by the next lab.
+    expect(await here.run(['up', 'l7', '--kernel', kernel])).toMatchObject({ code: 0 });
+    expect(await here.run(['down', 'l7'])).toMatchObject({ code: 0 });
+  });
 });
 
 describe('a disk that is full', () => {
@@ -311,16 +353,12 @@ describe.skipIf(process.getuid!() !== 0)('a machine (made as root) that', () => 
       );
       expect(stdout).toContain('verified: ');
       expect(code).toBe(0);
-      for (const victim of ['lone-keeper', 'linux.uml root=']) {
+      for (const victim of ['keeper', 'kernel']) {
         expect((await confined(['up', 'nat'])).code).toBe(0);
-        const all = await processesOf(plain.state);
-        const lines = await Promise.all(
-          all.map(async (pid) => readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '')),
-        );
-        const chosen = lines.findIndex((line) =>
-          victim === 'lone-keeper' ? line.includes(victim) : line.startsWith('linux.uml'),
-        );
-        process.kill(all[chosen]!, 'SIGKILL');
+        const record = await readFile(join(plain.state, 'labs/nat/lab.json'), 'utf8');
+        const { pid: keeper } = JSON.parse(record) as { pid: number };
+        const chosen = victim === 'keeper' ? keeper : await guestKernel(plain.state);
+        process.kill(chosen, 'SIGKILL');
         await until(
           async () => processesOf(plain.state),
           (pids) => pids.length === 0,

@@ -4,6 +4,7 @@ import { cp, chmod, chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { noneLeft } from './processes.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -16,7 +17,7 @@ export interface Result {
   readonly stderr: string;
 }
 
-/** A place to run the tool from: its own state folder and working folder, removed by `remove`. */
+/** A place to run the tool from: its own state folder and working folder. `remove` removes it, and fails when processes of it are left. */
 export interface Place {
   readonly cwd: string;
   readonly state: string;
@@ -95,6 +96,12 @@ export async function place(user: 'self' | 'plain' = 'self'): Promise<Place> {
     env,
     run: async (args, more) =>
       collect(argv(args), cwd, { ...env, ...more?.env }, more?.input ?? '', more?.seconds ?? 60),
-    remove: async () => rm(base, { recursive: true, force: true }),
+    remove: async () => {
+      try {
+        await noneLeft(base);
+      } finally {
+        await rm(base, { recursive: true, force: true });
+      }
+    },
   };
 }

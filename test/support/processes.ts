@@ -1,4 +1,4 @@
-// Looks at the machine's processes without ending any.
+// Looks at the machine's processes. What a test leaves is a defect, and is ended.
 import { readdir, readFile } from 'node:fs/promises';
 
 /** Pids of the processes whose command line has a text, zombies left out. */
@@ -21,5 +21,27 @@ export async function until<T>(look: () => Promise<T>, good: (seen: T) => boolea
     if (good(seen)) return seen;
     if (performance.now() > deadline) throw new Error(`still ${JSON.stringify(seen)} after ${seconds} s`);
     await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Fails when processes stay whose command line has a text: a folder that is about to be removed, and nobody else's. */
+export async function noneLeft(text: string, seconds = 5): Promise<void> {
+  const left = () => processesOf(text);
+  try {
+    await until(left, (pids) => pids.length === 0, seconds);
+  } catch {
+    const pids = await left();
+    const lines = await Promise.all(
+      pids.map(async (pid) => readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '')),
+    );
+    for (const pid of pids) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It has ended at last.
+      }
+    }
+    const list = lines.map((line, index) => `${pids[index]} ${line.replaceAll('\0', ' ').slice(0, 200)}`);
+    throw new Error(`processes are left that know ${text}:\n${list.join('\n')}`);
   }
 }

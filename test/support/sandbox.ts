@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { onTestFinished } from 'vitest';
+import { noneLeft } from './processes.ts';
 import { sandboxFiles, startSandbox, type Kernel, type Sandbox } from '../../src/sandbox/start.ts';
 
 export const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -11,7 +12,13 @@ export const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 export async function temporaryFolder(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'lblab-test-'));
   await chmod(dir, 0o755);
-  onTestFinished(async () => rm(dir, { recursive: true, force: true }));
+  onTestFinished(async () => {
+    try {
+      await noneLeft(dir);
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
+  });
   return dir;
 }
 
@@ -38,5 +45,4 @@ export async function sandbox(
   return { ...started, dir };
 }
 
-/** Processes on this machine whose command line has all of the words, as `ps` would find them; not this one. */
 export { processesOf } from './processes.ts';

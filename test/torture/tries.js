@@ -43,7 +43,13 @@ async function strike(signal, lane, kernel, random) {
     if (scenario === 'request') going = lane.start(['request', name, '--rate', '50/s', '--for', '1s']);
     if (scenario === 'down') going = lane.start(['down', name]);
   }
-  await sleep(random() * span * 1000 * (scenario === 'down' ? 0.3 : 1));
+  // A lab's first moments are many in little time.
+  if (['run', 'up'].includes(scenario) && random() < 0.3) {
+    const deadline = performance.now() + span * 1000;
+    while (!lane.processes().some(({ kind }) => kind !== 'command') && performance.now() < deadline)
+      await sleep(0);
+    await sleep(random() * 20);
+  } else await sleep(random() * span * 1000 * (scenario === 'down' ? 0.3 : 1));
   const there = lane.processes();
   // Kinds first, so that what there are many of is not all that is met.
   const kinds = [...new Set(there.map(({ kind }) => kind))];
