@@ -78,7 +78,6 @@ async function pumpGzip(first: Uint8Array, read: Read, parser: CaptureParser): P
   const gunzip = createGunzip({ chunkSize: 256 * 1024 });
   // Data are taken as they come out, not by iterating: an iterator drops what came out before a damaged place.
   gunzip.on('data', (chunk: Buffer) => {
-    if (gunzip.destroyed) return;
     try {
       // A plain array: `slice` of a Buffer would not copy, and packets would hold on to it.
       const joined = left.length === 0 ? chunk : Buffer.concat([left, chunk]);
@@ -86,7 +85,7 @@ async function pumpGzip(first: Uint8Array, read: Read, parser: CaptureParser): P
       left = bytes.slice(parser.parse(bytes, 0, bytes.length));
       if (parser.stopped) gunzip.destroy();
     } catch (error) {
-      gunzip.destroy(error instanceof Error ? error : undefined);
+      gunzip.destroy(error as Error);
     }
   });
   const ended = new Promise<Error | undefined>((resolve) => {

@@ -237,14 +237,15 @@ function end(): never {
  * logout and by those who clean /tmp. Unlinking a file changes its attributes (inotify(7), IN_ATTRIB).
  */
 function endWith(socketPath: string): void {
+  const look = () => {
+    if (!existsSync(socketPath)) end();
+  };
   try {
-    const watcher = watch(socketPath, () => {
-      if (!existsSync(socketPath)) end();
-    });
-    watcher.on('error', () => {});
+    watch(socketPath, look).on('error', () => {});
   } catch {
-    // The user has no inotify instance left.
+    // The user has no inotify instance left, or it has gone already.
   }
+  look();
 }
 
 /** Takes callers: the command that made the sandbox, on descriptor 3, and later ones on a Unix socket. */

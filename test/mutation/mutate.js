@@ -100,7 +100,7 @@ async function bundle(group, own) {
 /** Which tests reach each mutant, and which mutants are passed while the files are loaded, so that they matter to all tests. */
 async function survey({ surveyed }) {
   const runner = new Runner(surveyed);
-  const said = await runner.ask({ mutant: -1 }, 600_000);
+  const said = await runner.ask({ mutant: -1 }, () => 600_000);
   runner.end();
   if (said.failed !== undefined) throw new Error(`the tests fail without a mutant: ${said.message}`);
   const reachedBy = new Map();
@@ -122,13 +122,15 @@ async function survivorsOf({ mutants, tested }, { milliseconds, onLoading, reach
   const survivors = [];
   const queue = mutants.filter(({ id }) => id % every === 0);
   const all = queue.length;
+  // Until the first test runs, the bundle is loaded.
+  const limitOf = (index) => (index === undefined ? 20_000 : 3_000 + 10 * milliseconds[index]);
   async function work() {
     const runner = new Runner(tested);
     for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
       const indices = reaching(mutant.id).toSorted((a, b) => worth(b) - worth(a));
-      const limit = 5_000 + 10 * indices.reduce((sum, index) => sum + milliseconds[index], 0);
       if (onLoading.has(mutant.id)) runner.end();
-      const { failed } = indices.length === 0 ? {} : await runner.ask({ mutant: mutant.id, indices }, limit);
+      const { failed } =
+        indices.length === 0 ? {} : await runner.ask({ mutant: mutant.id, indices }, limitOf);
       if (onLoading.has(mutant.id)) runner.end();
       if (failed === undefined) {
         survivors.push(mutant);

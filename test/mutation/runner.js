@@ -35,6 +35,7 @@ const reached = new Set();
 /** Runs tests one by one until one fails. */
 async function run(tests, indices) {
   for (const index of indices) {
+    process.send({ running: index });
     try {
       await tests[index]();
     } catch (error) {
@@ -103,8 +104,11 @@ export class Runner {
     mkdirSync(this.#env.TMPDIR, { recursive: true });
   }
 
-  /** What the tests say of a mutant within a time: `failed` is the test that noticed it, absent where none did; -1 where it was not a test. */
-  async ask(question, limit) {
+  /**
+   * What the tests say of a mutant: `failed` is the test that noticed it, absent where none did; -1 where it was not a test. `limitOf` gives the
+   * milliseconds that a test may take, or all of them for `undefined`.
+   */
+  async ask(question, limitOf) {
     this.#child ??= fork(import.meta.filename, [this.#bundle], {
       // One in an endless loop does not notice that nobody asks any more.
       env: this.#env,
@@ -119,8 +123,15 @@ export class Runner {
         child.removeAllListeners();
         done(value);
       };
-      const timer = setTimeout(() => end({ failed: -1, message: 'it takes too long' }), limit);
-      child.once('message', end);
+      let timer;
+      const wait = (index) => {
+        clearTimeout(timer);
+        timer = setTimeout(() => end({ failed: -1, message: 'it takes too long' }), limitOf(index));
+      };
+      wait();
+      child.on('message', (message) =>
+        message.running === undefined ? end(message) : wait(message.running),
+      );
       child.once('exit', (code, signal) => end({ failed: -1, message: `it ends with ${signal ?? code}` }));
       child.send(question);
     });

@@ -169,7 +169,9 @@ describe('a gzip-compressed capture', () => {
   ])('%s reads like the file inside', async (_, file) => {
     const read = async (bytes: Uint8Array) =>
       (await readCapture(bytes)).packets.map((packet) => Buffer.from(packet.bytes));
-    expect(Buffer.concat(await read(gzipSync(file)))).toEqual(Buffer.concat(await read(file)));
+    const [inside, plain] = [await read(gzipSync(file)), await read(file)];
+    expect(plain.length).toBeGreaterThan(0);
+    expect(Buffer.concat(inside).equals(Buffer.concat(plain))).toBe(true);
   });
 
   test('cut short gives what came before', async () => {
@@ -186,6 +188,69 @@ describe('a gzip-compressed capture', () => {
     expect(packets.length).toBeGreaterThan(500);
     expect(truncated).toBeDefined();
   });
+
+  // Decompressed a quarter of a mebibyte at a time: after the first such piece one byte of the next record is left.
+  test('is read on from wherever a piece ends', async () => {
+    const frames = Array.from({ length: 20_000 }, (_, index) => {
+      const frame = Buffer.alloc(17);
+      frame.writeUInt32BE(index, 13);
+      return frame;
+    });
+    const { packets, truncated } = await readCapture(gzipSync(pcap(frames)));
+    expect(truncated).toBeUndefined();
+    expect(Buffer.concat(packets.map(({ bytes }) => bytes)).equals(Buffer.concat(frames))).toBe(true);
+  });
+
+  test('may come in pieces, however small', async () => {
+    const file = gzipSync(random);
+    async function* pieces() {
+      yield file.subarray(0, -1);
+      yield file.subarray(-1);
+    }
+    expect(await readCapture(pieces())).toMatchObject({ packets: { length: 2000 } });
+    expect((await readCapture(pieces())).truncated).toBeUndefined();
+  });
+
+  test.each([1, 2, 30])('of a capture that ends %d bytes into a record says so', async (bytes) => {
+    const file = pcap([SYN, SYN]);
+    const second = file.length - 16 - SYN.length;
+    const { packets, truncated } = await readCapture(gzipSync(file.subarray(0, second + bytes)));
+    expect(packets).toHaveLength(1);
+    expect(truncated).toBe(`the file ends inside a record that starts at byte ${second}, after packet 1`);
+  });
+
+  test('is not read on where reading has stopped', async () => {
+    const file = gzipSync(random);
+    let pieces = 0;
+    async function* stream() {
+      for (let at = 0; at < file.length; at += 4096) {
+        pieces++;
+        yield file.subarray(at, at + 4096);
+      }
+    }
+    expect((await readCapture(stream(), { maximumPackets: 2 })).packets).toHaveLength(2);
+    expect(pieces).toBeLessThan(file.length / 4096 / 2);
+  });
+});
+
+test('a stream may begin with a piece of one byte, and go on with one of any size', async () => {
+  const file = pcap(Array.from({ length: 5000 }, () => segment({ payload: 'x'.repeat(100) })));
+  async function* pieces() {
+    yield file.subarray(0, 1);
+    yield file.subarray(1);
+  }
+  expect(await readCapture(pieces())).toMatchObject({ packets: { length: 5000 } });
+});
+
+test('a small compressed file of many large packets is read as far as memory allows', async () => {
+  const frame = segment({ flags: 'A', sequence: 1, payload: '\0'.repeat(50_000) });
+  const file = gzipSync(pcap(Array.from({ length: 100 }, () => frame)));
+  expect(file.length).toBeLessThan(10_000);
+  for (const maximumBytes of [19 * frame.length, 20 * frame.length - 1]) {
+    const { packets, truncated } = await readCapture(file, { maximumBytes });
+    expect(packets).toHaveLength(19);
+    expect(truncated).toBe('stopped after 19 packets, which take all the memory that they may');
+  }
 });
 
 test('a capture longer than what is kept says so', async () => {

@@ -114,6 +114,22 @@ describe('what a connection can lack', () => {
     ]);
   });
 
+  test('the answer to its SYN: then there is no third packet of a handshake', async () => {
+    const [connection] = connections(await readCapture(conversation(['>', 'S', 0, 0], ['>', 'A', 1, 1])));
+    expect(connection!.handshake).toEqual({ syn: 1 });
+  });
+
+  test('a FIN of the one side while data of the other are on their way: the close did not cross', async () => {
+    const file = conversation(
+      ...HANDSHAKE,
+      ['<', 'PA', 1, 1, { payload: ANSWER }],
+      ['>', 'FA', 1, 1],
+      ['<', 'FA', 1 + ANSWER.length, 2],
+      ['>', 'A', 2, 2 + ANSWER.length],
+    );
+    expect(connections(await readCapture(file))).toMatchObject([{ state: 'closed', closedBy: 'client' }]);
+  });
+
   test('an open port', async () => {
     const file = conversation(['>', 'S', 0, 0], ['<', 'RA', 0, 1]);
     expect(connections(await readCapture(file))).toMatchObject([

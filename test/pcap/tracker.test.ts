@@ -111,6 +111,20 @@ test('one IPv4 address that talks to itself is told by its ports, whatever IPv6 
   expect(own.map(({ packets }) => packets)).toEqual([{ toServer: 8, toClient: 8 }]);
 });
 
+test('connections that have nothing in common are told apart, too', async () => {
+  const six = {
+    ...SIX,
+    source: '20010db8000000010000000200000003'.replaceAll('0000000', '1000000'),
+    isUdp: true,
+  };
+  const pairs = numbers.flatMap((value) => [
+    { ...FOUR, sourcePort: 1000 + value },
+    { ...six, destination: six.source.replace('3', '4'), sourcePort: 3000 + value, destinationPort: 81 },
+  ]);
+  const { connections } = await summarize(pcap([...pairs, ...pairs].map(packetOf)));
+  expect(connections).toHaveLength(pairs.length);
+});
+
 test('an address is told from all of its words', async () => {
   const { connections } = await summarize(pcap([packetOf(SIX)]));
   expect(connections).toMatchObject([
@@ -206,6 +220,14 @@ describe('where there are too many connections', () => {
     expect(gone).toEqual([101, 103, 105, 106]);
     expect(kept).toEqual([102, 104, ...ports(107, 117)]);
     expect(letGo).toEqual({ connections: 4, packets: 4, bytes: 4 * 54 });
+  });
+
+  test('those that stay go on', async () => {
+    const segments = [...opened(...ports(101, 117)), ...opened(...ports(105, 117))];
+    const { connections } = await summarize(pcap(segments.map(segment)), { maximumConnections: 16 });
+    expect(connections.map((each) => [portOf(each), each.packets.toServer])).toEqual(
+      ports(105, 117).map((port) => [port, 2]),
+    );
   });
 
   test('a quarter also where they take just as much room as there is', async () => {

@@ -1,6 +1,6 @@
 // One try: a command runs, something happens to it at a random moment, and afterwards everything has to be as if it had never been.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PLAIN } from './world.js';
 import { sleep } from './lane.js';
@@ -19,6 +19,7 @@ export const BLOWS = {
   'full disk': fullDisk,
   'read-only home': readOnlyHome,
   'clock jump': clockJump,
+  'state removed': stateRemoved,
 };
 
 /** Kernels that a blow is for. */
@@ -208,6 +209,33 @@ async function clockJump(lane, kernel, random) {
   await jumping;
   problems.push(...(await aftermath(lane, name, topology, kernel)));
   return { what: 'command and lab', topology, problems };
+}
+
+/** What cleans up after a logout, or empties /tmp, removes all that lblab keeps while labs run. */
+async function stateRemoved(lane, kernel, random) {
+  const topology = pick(TOPOLOGIES[kernel], random);
+  const name = `t${lane.number}`;
+  const scenario = pick(['run', 'up', 'capture', 'idle'], random);
+  let going;
+  if (scenario === 'run') going = lane.start(['run', topology, '--kernel', kernel, '-n', '4']);
+  else if (scenario === 'up') going = lane.start(['up', topology, '--name', name, '--kernel', kernel]);
+  else {
+    const up = await lane.run(['up', topology, '--name', name, '--kernel', kernel]);
+    if (up.code !== 0) return { what: 'up', problems: [`up: ${said(up)}`], topology };
+    if (scenario === 'capture')
+      going = lane.start(['capture', name, '-n', '4', '-o', join(lane.home, 'out')]);
+  }
+  await sleep(random() * (scenario === 'capture' ? 0.8 : SPAN[kernel]) * 1000);
+  for (const each of readdirSync(lane.state))
+    rmSync(join(lane.state, each), { recursive: true, force: true });
+  const problems = [];
+  if (going !== undefined) {
+    const end = await going.ended;
+    if (end.hung) problems.push(`${scenario} hung`);
+    if (end.code === 70) problems.push(`${scenario}: ${said(end)}`);
+  }
+  problems.push(...(await aftermath(lane, name, topology, kernel)));
+  return { what: 'state folder', scenario, topology, problems };
 }
 
 /** What has to hold after anything. Returns what does not, in words. */
