@@ -1,7 +1,7 @@
 // Makes a sandbox: starts its walls with the agent inside, waits until the agent answers, and sees to it that a sandbox that cannot start
 // says why.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { readFile, realpath, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
@@ -217,5 +217,10 @@ export async function lastWords(dir: string, lines = 8): Promise<string> {
  * telling, and leaves behind a child that waits for it for ever.
  */
 function firstPid(monitor: number): number {
-  return descendants(monitor)[0] ?? 0;
+  try {
+    return Number.parseInt(readFileSync(`/proc/${monitor}/task/${monitor}/children`, 'latin1'), 10) || 0;
+  } catch {
+    // A kernel without CONFIG_PROC_CHILDREN.
+    return descendants(monitor)[0] ?? 0;
+  }
 }
