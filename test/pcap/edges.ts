@@ -1,16 +1,13 @@
 // Conversations that come to the very edges of the rules of analysis.ts, one byte or nanosecond on either side. What is right of them is
 // what Wireshark says: recordings.ts.
 import type { Record } from './build.ts';
-import { pcap, segment } from './build.ts';
+import { pcap } from './build.ts';
+import { framesOf, steps } from './conversation.ts';
 
-/** `1000` and `5000` are the initial sequence numbers where none are given. */
+/** Steps in words, with `after=`, the nanoseconds since the packet before, where it is not a millisecond; and initial sequence numbers. */
 interface Conversation {
   readonly client?: number;
   readonly server?: number;
-  /**
-   * Each `> FLAGS sequence acknowledgment length`, the numbers from the initial ones; with `win=`, `scale=` and `after=`, the nanoseconds
-   * since the packet before, as needed. `<` is sent by the server.
-   */
   readonly steps: readonly string[];
 }
 
@@ -226,31 +223,11 @@ const CONVERSATIONS: readonly Conversation[] = [
   },
 ];
 
-function records(
-  { client = 1000, server = 5000, steps }: Conversation,
-  port: number,
-  start: bigint,
-): Record[] {
+function records({ steps: texts, ...isn }: Conversation, port: number, start: bigint): Record[] {
   let time = start;
-  return steps.map((step) => {
-    const [direction, flags, sequence, acknowledgment, length, ...more] = step.split(' ');
-    const option = (name: string) => more.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
-    const scale = option('scale');
-    const isToServer = direction === '>';
-    const [own, peer] = isToServer ? [client, server] : [server, client];
-    time += BigInt(option('after') ?? 1_000_000);
-    const frame = segment({
-      source: isToServer ? '10.0.0.1' : '10.0.0.2',
-      destination: isToServer ? '10.0.0.2' : '10.0.0.1',
-      sourcePort: isToServer ? port : 80,
-      destinationPort: isToServer ? 80 : port,
-      flags,
-      sequence: (own + Number(sequence)) >>> 0,
-      acknowledgment: flags!.includes('A') ? (peer + Number(acknowledgment)) >>> 0 : 0,
-      window: Number(option('win') ?? 8192),
-      options: scale === undefined ? [] : [1, 3, 3, Number(scale)],
-      payload: 'x'.repeat(Number(length)),
-    });
+  const frames = framesOf(steps(...texts), { client: ['10.0.0.1', port], server: ['10.0.0.2', 80], isn });
+  return frames.map((frame, index) => {
+    time += BigInt(/after=(\S+)/.exec(texts[index]!)?.[1] ?? 1_000_000);
     return { time, frame };
   });
 }

@@ -4,7 +4,7 @@ import type { ConnectionFigures } from '../../src/pcap/index.ts';
 import { summarize } from '../../src/pcap/index.ts';
 import { ethernet, ipv4, ipv6, pcap, segment, tcp, udp } from './build.ts';
 import type { Ends, Step } from './conversation.ts';
-import { framesOf, HANDSHAKE } from './conversation.ts';
+import { framesOf, HANDSHAKE, steps } from './conversation.ts';
 
 /** The client's address below the server's, and above it: nothing that is said may depend on that. */
 const ORIENTATIONS: readonly Ends[] = [
@@ -14,145 +14,61 @@ const ORIENTATIONS: readonly Ends[] = [
 
 /** Other connections before and after it: theirs is not mixed up with its own. */
 const OTHER = (port: number) =>
-  framesOf([...HANDSHAKE, ['<', 'FA', 1, 1], ['<', 'R', 2, 0]], {
+  framesOf([...HANDSHAKE, ...steps('< FA 1 1', '< R 2 0')], {
     client: ['10.0.0.1', port],
     server: ['10.0.0.2', 80],
   });
 
-async function figuresOf(steps: readonly Step[], ends: Ends): Promise<ConnectionFigures> {
-  const file = pcap([...OTHER(39999), ...framesOf(steps, ends), ...OTHER(40001)]);
+async function figuresOf(conversing: readonly Step[], ends: Ends): Promise<ConnectionFigures> {
+  const file = pcap([...OTHER(39999), ...framesOf(conversing, ends), ...OTHER(40001)]);
   const { connections } = await summarize(file);
   expect(connections).toHaveLength(3);
   return connections[1]!;
 }
 
-const x = { payload: 'x' };
-const OPEN: readonly Step[] = [...HANDSHAKE, ['>', 'PA', 1, 1, x], ['<', 'PA', 1, 2, x]];
-const BOTH_FINS: readonly Step[] = [
-  ['>', 'FA', 2, 2],
-  ['<', 'FA', 2, 3],
-];
+const OPEN: readonly Step[] = [...HANDSHAKE, ...steps('> PA 1 1 1', '< PA 1 2 1')];
+const BOTH_FINS: readonly Step[] = steps('> FA 2 2', '< FA 2 3');
 
-describe.each([
+describe.each<
+  [string, readonly Step[], ConnectionFigures['state'], ConnectionFigures['closedBy'] | undefined]
+>([
   // What is there, and what is said of it: `undefined` where nothing is.
-  ['a SYN alone', [['>', 'S', 0, 0]], 'unanswered', undefined],
-  [
-    'SYNs alone',
-    [
-      ['>', 'S', 0, 0],
-      ['>', 'S', 0, 0],
-    ],
-    'unanswered',
-    undefined,
-  ],
-  [
-    'a SYN that is given up by a reset',
-    [
-      ['>', 'S', 0, 0],
-      ['>', 'R', 1, 0],
-    ],
-    'one-sided',
-    'reset-by-client',
-  ],
-  [
-    'a SYN and more, nothing of the other side',
-    [
-      ['>', 'S', 0, 0],
-      ['>', 'A', 1, 1],
-    ],
-    'one-sided',
-    undefined,
-  ],
-  ['the answer to a SYN alone', [['<', 'SA', 0, 1]], 'one-sided', undefined],
-  [
-    'the server alone, to its FIN',
-    [
-      ['<', 'A', 1, 1, x],
-      ['<', 'FA', 2, 1],
-    ],
-    'one-sided',
-    'server',
-  ],
-  [
-    'a SYN answered by a reset',
-    [
-      ['>', 'S', 0, 0],
-      ['<', 'RA', 0, 1],
-    ],
-    'refused',
-    'reset-by-server',
-  ],
+  ['a SYN alone', steps('> S 0 0'), 'unanswered', undefined],
+  ['SYNs alone', steps('> S 0 0', '> S 0 0'), 'unanswered', undefined],
+  ['a SYN that is given up by a reset', steps('> S 0 0', '> R 1 0'), 'one-sided', 'reset-by-client'],
+  ['a SYN and more, nothing of the other side', steps('> S 0 0', '> A 1 1'), 'one-sided', undefined],
+  ['the answer to a SYN alone', steps('< SA 0 1'), 'one-sided', undefined],
+  ['the server alone, to its FIN', steps('< A 1 1 1', '< FA 2 1'), 'one-sided', 'server'],
+  ['a SYN answered by a reset', steps('> S 0 0', '< RA 0 1'), 'refused', 'reset-by-server'],
   [
     'a SYN answered by something old, which the client resets (RFC 9293 section 3.5.2)',
-    [
-      ['>', 'S', 0, 0],
-      ['<', 'A', 300, 100],
-      ['>', 'R', 100, 0],
-    ],
+    steps('> S 0 0', '< A 300 100', '> R 100 0'),
     'reset',
     'reset-by-client',
   ],
-  ['a handshake that the server resets', [...HANDSHAKE, ['<', 'R', 1, 0]], 'reset', 'reset-by-server'],
-  [
-    'a handshake that the client resets',
-    [
-      ['>', 'S', 0, 0],
-      ['<', 'SA', 0, 1],
-      ['>', 'R', 1, 0],
-    ],
-    'reset',
-    'reset-by-client',
-  ],
-  [
-    'a reset whose SYN was not captured',
-    [
-      ['>', 'A', 1, 1],
-      ['<', 'R', 1, 0],
-    ],
-    'reset',
-    'reset-by-server',
-  ],
-  [
-    'both SYNs',
-    [
-      ['>', 'S', 0, 0],
-      ['<', 'SA', 0, 1],
-    ],
-    'handshake-only',
-    undefined,
-  ],
+  ['a handshake that the server resets', [...HANDSHAKE, ...steps('< R 1 0')], 'reset', 'reset-by-server'],
+  ['a handshake that the client resets', steps('> S 0 0', '< SA 0 1', '> R 1 0'), 'reset', 'reset-by-client'],
+  ['a reset whose SYN was not captured', steps('> A 1 1', '< R 1 0'), 'reset', 'reset-by-server'],
+  ['both SYNs', steps('> S 0 0', '< SA 0 1'), 'handshake-only', undefined],
   ['a handshake', HANDSHAKE, 'handshake-only', undefined],
-  ['a handshake and a byte of the client', [...HANDSHAKE, ['>', 'PA', 1, 1, x]], 'established', undefined],
-  ['a handshake and a byte of the server', [...HANDSHAKE, ['<', 'PA', 1, 1, x]], 'established', undefined],
-  [
-    'acknowledgments both ways, without SYNs',
-    [
-      ['>', 'A', 1, 1],
-      ['<', 'A', 1, 1],
-    ],
-    'established',
-    undefined,
-  ],
+  ['a handshake and a byte of the client', [...HANDSHAKE, ...steps('> PA 1 1 1')], 'established', undefined],
+  ['a handshake and a byte of the server', [...HANDSHAKE, ...steps('< PA 1 1 1')], 'established', undefined],
+  ['acknowledgments both ways, without SYNs', steps('> A 1 1', '< A 1 1'), 'established', undefined],
   ['payload both ways', OPEN, 'established', undefined],
-  ["the client's FIN", [...OPEN, ['>', 'FA', 2, 2]], 'half-closed', 'client'],
-  ["the server's FIN", [...OPEN, ['<', 'FA', 2, 2]], 'half-closed', 'server'],
+  ["the client's FIN", [...OPEN, ...steps('> FA 2 2')], 'half-closed', 'client'],
+  ["the server's FIN", [...OPEN, ...steps('< FA 2 2')], 'half-closed', 'server'],
   ["both FINs, the client's first", [...OPEN, ...BOTH_FINS], 'closed', 'client'],
-  ["both FINs, the server's first", [...OPEN, ['<', 'FA', 2, 2], ['>', 'FA', 2, 3]], 'closed', 'server'],
-  ['FINs that cross', [...OPEN, ['>', 'FA', 2, 2], ['<', 'FA', 2, 2]], 'closed', 'both'],
-  ['a reset after both FINs', [...OPEN, ...BOTH_FINS, ['<', 'R', 3, 0]], 'closed', 'client'],
-  ['a reset after one FIN', [...OPEN, ['>', 'FA', 2, 2], ['<', 'R', 2, 0]], 'reset', 'reset-by-server'],
-  ['a reset after the other FIN', [...OPEN, ['<', 'FA', 2, 2], ['>', 'R', 2, 0]], 'reset', 'reset-by-client'],
-] as const satisfies readonly (readonly [
-  string,
-  readonly Step[],
-  ConnectionFigures['state'],
-  ConnectionFigures['closedBy'],
-])[])('%s', (_, steps, state, closedBy) => {
+  ["both FINs, the server's first", [...OPEN, ...steps('< FA 2 2', '> FA 2 3')], 'closed', 'server'],
+  ['FINs that cross', [...OPEN, ...steps('> FA 2 2', '< FA 2 2')], 'closed', 'both'],
+  ['a reset after both FINs', [...OPEN, ...BOTH_FINS, ...steps('< R 3 0')], 'closed', 'client'],
+  ['a reset after one FIN', [...OPEN, ...steps('> FA 2 2', '< R 2 0')], 'reset', 'reset-by-server'],
+  ['a reset after the other FIN', [...OPEN, ...steps('< FA 2 2', '> R 2 0')], 'reset', 'reset-by-client'],
+])('%s', (_, conversing, state, closedBy) => {
   test.each(ORIENTATIONS)('between %j', async (ends) => {
-    const figures = await figuresOf(steps, ends);
+    const figures = await figuresOf(conversing, ends);
     expect({ state: figures.state, closedBy: figures.closedBy }).toEqual({ state, closedBy });
     const [toServer, toClient] = (['>', '<'] as const).map(
-      (direction) => steps.filter(([own]) => own === direction).length,
+      (direction) => conversing.filter(([own]) => own === direction).length,
     );
     expect(figures.packets).toEqual({ toServer, toClient });
     expect(figures.bytes).toEqual({
@@ -162,40 +78,29 @@ describe.each([
     expect(figures.oneSided).toBe(toClient === 0 ? 'to-server' : toServer === 0 ? 'to-client' : undefined);
     // The other connection's five packets come before.
     expect(figures.firstTime).toBe(1_700_000_000_005_000_000n);
-    expect(figures.lastTime).toBe(figures.firstTime + BigInt(steps.length - 1) * 1_000_000n);
+    expect(figures.lastTime).toBe(figures.firstTime + BigInt(conversing.length - 1) * 1_000_000n);
     expect(figures).toMatchObject({ protocol: 'tcp', client: { port: 40000 }, server: { port: 80 } });
     expect([figures.client.address, figures.server.address]).toEqual([ends.client[0], ends.server[0]]);
   });
 });
 
-describe('a connection is complete with', () => {
+describe('whether a connection is complete that has', () => {
   const whole: readonly Step[] = [...OPEN, ...BOTH_FINS];
   const without = (...left: number[]) => whole.filter((_, index) => !left.includes(index + 1));
 
-  test.each([
+  test.each<[string, readonly Step[], boolean]>([
     ['all of it', whole, true],
-    ['a reset for its end', [...OPEN, ['<', 'R', 2, 0]], true],
+    ['a reset for its end', [...OPEN, ...steps('< R 2 0')], true],
     ['no SYN', without(1), false],
     ['no SYN-ACK', without(2), false],
     ['no payload of the client', without(4), false],
     ['no payload of the server', without(5), false],
     ['one FIN', without(7), false],
     ['no end', OPEN, false],
-    [
-      'no ACK of the client',
-      [
-        ['>', 'S', 0, 0],
-        ['<', 'SA', 0, 1, x],
-        ['>', 'R', 1, 0, x],
-      ],
-      false,
-    ],
-  ] as const satisfies readonly (readonly [string, readonly Step[], boolean])[])(
-    '%s: %j',
-    async (_, steps, complete) => {
-      for (const ends of ORIENTATIONS) expect((await figuresOf(steps, ends)).complete).toBe(complete);
-    },
-  );
+    ['no ACK of the client', steps('> S 0 0', '< SA 0 1 1', '> R 1 0 1'), false],
+  ])('%s: %j', async (_, conversing, complete) => {
+    for (const ends of ORIENTATIONS) expect((await figuresOf(conversing, ends)).complete).toBe(complete);
+  });
 });
 
 test('its handshake, its initial sequence numbers and its round trip', async () => {
@@ -207,7 +112,7 @@ test('its handshake, its initial sequence numbers and its round trip', async () 
       payload: { toServer: 1, toClient: 1 },
       analysis: {},
     });
-    expect(await figuresOf([['>', 'S', 0, 0]], ends)).toMatchObject({
+    expect(await figuresOf(steps('> S 0 0'), ends)).toMatchObject({
       handshake: { syn: 6, synAck: undefined, ack: undefined },
       isn: { client: 1000, server: undefined },
       roundTripTime: undefined,
@@ -218,21 +123,9 @@ test('its handshake, its initial sequence numbers and its round trip', async () 
 test('of equal ports without a SYN the client is who sent first, and that of a SYN is who sent it', async () => {
   for (const { client, server } of ORIENTATIONS) {
     const ends: Ends = { client: [client[0], 7000], server: [server[0], 7000] };
-    const answer = await figuresOf(
-      [
-        ['<', 'A', 1, 1],
-        ['>', 'A', 1, 1],
-      ],
-      ends,
-    );
+    const answer = await figuresOf(steps('< A 1 1', '> A 1 1'), ends);
     expect(answer.client.address).toBe(server[0]);
-    const question = await figuresOf(
-      [
-        ['>', 'A', 1, 1],
-        ['<', 'A', 1, 1],
-      ],
-      ends,
-    );
+    const question = await figuresOf(steps('> A 1 1', '< A 1 1'), ends);
     expect(question.client.address).toBe(client[0]);
   }
 });
@@ -242,7 +135,7 @@ test('a SYN says who the client is, whatever the ports', async () => {
     const ends: Ends = { client: [client[0], 80], server: [server[0], 40000] };
     expect((await figuresOf(HANDSHAKE, ends)).client).toEqual({ address: client[0], port: 80 });
     // Without it the higher port is taken for the client's.
-    expect((await figuresOf([['>', 'A', 1, 1]], ends)).client).toEqual({ address: server[0], port: 40000 });
+    expect((await figuresOf(steps('> A 1 1'), ends)).client).toEqual({ address: server[0], port: 40000 });
   }
 });
 
@@ -296,19 +189,9 @@ test('a segment whose options were cut off makes no connection by itself', async
 test('each kind of oddity is counted where it was found', async () => {
   const [ends] = ORIENTATIONS;
   const { analysis } = await figuresOf(
-    [...OPEN, ['>', 'PA', 20, 2, x], ['>', 'PA', 40, 2, x], ['<', 'A', 2, 2, { window: 0 }]],
+    [...OPEN, ...steps('> PA 20 2 1', '> PA 40 2 1', '< A 2 2 win=0')],
     ends!,
   );
-  expect(
-    (
-      await figuresOf(
-        [
-          ['>', 'S', 0, 0],
-          ['>', 'S', 0, 0],
-        ],
-        ends!,
-      )
-    ).analysis,
-  ).toEqual({ retransmission: 1 });
+  expect((await figuresOf(steps('> S 0 0', '> S 0 0'), ends!)).analysis).toEqual({ retransmission: 1 });
   expect(analysis).toEqual({ 'lost-segment': 2, 'zero-window': 1 });
 });

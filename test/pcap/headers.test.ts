@@ -23,6 +23,13 @@ async function saidOfPrefixes(frame: Uint8Array, linkType = 1): Promise<string[]
 const ETHERNET = '0 Ethernet header cut short';
 const IN_IPV4 = [ETHERNET, '14 IPv4 header cut short'];
 const IN_IPV6 = [ETHERNET, '14 IPv6 header cut short'];
+/** A TCP header of 20 bytes that begins at `at`; how long its options are is known after 16. */
+const tcpAt = (at: number) => [
+  `${at} TCP header cut short`,
+  `${at + 16} TCP options cut short`,
+  `${at + 20} whole`,
+];
+const insideAt = (at: number) => [`${at} IPv4 header cut short`, ...tcpAt(at + 20)];
 
 describe('cut at any place:', () => {
   test.each<[what: string, frame: Uint8Array, said: readonly string[], linkType?: number]>([
@@ -34,13 +41,7 @@ describe('cut at any place:', () => {
     [
       'IPv4 options',
       ethernet(0x0800, ipv4(6, tcp({}), { options: [7, 3, 4, 0] })),
-      [
-        ...IN_IPV4,
-        '34 IPv4 options cut short',
-        '38 TCP header cut short',
-        '54 TCP options cut short',
-        '58 whole',
-      ],
+      [...IN_IPV4, '34 IPv4 options cut short', ...tcpAt(38)],
     ],
     ['UDP', in4(17, udp(Buffer.from('xy'))), [...IN_IPV4, '34 UDP header cut short', '42 whole']],
     ['ICMP', in4(1, '0800 0000 0001 0002'), [...IN_IPV4, '34 ICMP header cut short', '38 whole']],
@@ -57,85 +58,37 @@ describe('cut at any place:', () => {
     [
       'GRE with checksum, key and sequence number',
       in4(47, 'b000 0800 00000000 00000001 00000002', inside),
-      [
-        ...IN_IPV4,
-        '34 GRE header cut short',
-        '50 IPv4 header cut short',
-        '70 TCP header cut short',
-        '86 TCP options cut short',
-        '90 whole',
-      ],
+      [...IN_IPV4, '34 GRE header cut short', ...insideAt(50)],
     ],
     [
       'an authentication header',
       in4(51, '06 04 0000 00000001 00000002 000000000000000000000000', tcp({})),
-      [
-        ...IN_IPV4,
-        '34 authentication header cut short',
-        '58 TCP header cut short',
-        '74 TCP options cut short',
-        '78 whole',
-      ],
+      [...IN_IPV4, '34 authentication header cut short', ...tcpAt(58)],
     ],
     [
       'extension headers of IPv6',
       in6(0, '3c 00 0104 00000000', '06 01 0104 00000000 0000000000000000', tcp({})),
-      [
-        ...IN_IPV6,
-        '54 IPv6 extension header cut short',
-        '78 TCP header cut short',
-        '94 TCP options cut short',
-        '98 whole',
-      ],
+      [...IN_IPV6, '54 IPv6 extension header cut short', ...tcpAt(78)],
     ],
     [
       'a VLAN tag',
       ethernet(0x8100, joined('0064 0800', inside)),
-      [
-        ETHERNET,
-        '14 VLAN tag cut short',
-        '18 IPv4 header cut short',
-        '38 TCP header cut short',
-        '54 TCP options cut short',
-        '58 whole',
-      ],
+      [ETHERNET, '14 VLAN tag cut short', ...insideAt(18)],
     ],
     [
       'two MPLS labels',
       ethernet(0x8847, joined('00010040 00020140', inside)),
-      [
-        ETHERNET,
-        '14 MPLS label cut short',
-        '22 whole',
-        '23 IPv4 header cut short',
-        '42 TCP header cut short',
-        '58 TCP options cut short',
-        '62 whole',
-      ],
+      [ETHERNET, '14 MPLS label cut short', '22 whole', '23 IPv4 header cut short', ...tcpAt(42)],
     ],
     [
       'SNAP',
       ethernet(8 + inside.length, joined('aaaa03 000000 0800', inside)),
-      [
-        ETHERNET,
-        '14 whole',
-        '22 IPv4 header cut short',
-        '42 TCP header cut short',
-        '58 TCP options cut short',
-        '62 whole',
-      ],
+      [ETHERNET, '14 whole', ...insideAt(22)],
     ],
     [
       'PPPoE',
       ethernet(0x8864, joined('1100 0001 002a 0021', inside)),
-      [
-        ETHERNET,
-        '14 whole',
-        '22 IPv4 header cut short',
-        '42 TCP header cut short',
-        '58 TCP options cut short',
-        '62 whole',
-      ],
+      [ETHERNET, '14 whole', ...insideAt(22)],
     ],
     [
       'ARP',
@@ -145,38 +98,19 @@ describe('cut at any place:', () => {
     [
       'Linux cooked',
       joined('0000 0001 0006 020000000001 0000 0800', inside),
-      [
-        '0 Linux cooked header cut short',
-        '16 IPv4 header cut short',
-        '36 TCP header cut short',
-        '52 TCP options cut short',
-        '56 whole',
-      ],
+      ['0 Linux cooked header cut short', ...insideAt(16)],
       113,
     ],
     [
       'Linux cooked, version 2',
       joined('0800 0000 00000002 0001 00 06 020000000001 0000', inside),
-      [
-        '0 Linux cooked header cut short',
-        '20 IPv4 header cut short',
-        '40 TCP header cut short',
-        '56 TCP options cut short',
-        '60 whole',
-      ],
+      ['0 Linux cooked header cut short', ...insideAt(20)],
       276,
     ],
     [
       'loopback',
       joined('02000000', inside),
-      [
-        '0 loopback header cut short',
-        '4 IP header cut short',
-        '5 IPv4 header cut short',
-        '24 TCP header cut short',
-        '40 TCP options cut short',
-        '44 whole',
-      ],
+      ['0 loopback header cut short', '4 IP header cut short', '5 IPv4 header cut short', ...tcpAt(24)],
       0,
     ],
   ])('%s', async (_, frame, said, linkType) => {

@@ -2,46 +2,28 @@
 import { expect, test } from 'vitest';
 import type { Record, SegmentOptions } from './build.ts';
 import { ethernet, ipv4, segment, udp } from './build.ts';
+import type { Step } from './conversation.ts';
+import { framesOf, HANDSHAKE } from './conversation.ts';
 import { at, BACKEND, CLIENT, FORWARDED, joined, places, stamp, VIP } from './points.ts';
-
-type Step = readonly [
-  direction: '>' | '<',
-  flags: string,
-  sequence: number,
-  acknowledgment: number,
-  more?: SegmentOptions,
-];
 
 /** What one point saw, numbers relative to the initial ones, which are others at each point; `time` is that of the first packet. */
 function point(index: number, time: number, steps: readonly Step[], all: SegmentOptions = {}): Record[] {
   const [client, server] = [1000 + index * 111_111, 0xffff_fffe - index * 222_222];
-  return steps.map(([direction, flags, sequence, acknowledgment, more], nth) => {
-    const isToServer = direction === '>';
-    const backend = index === 0 ? VIP : BACKEND;
-    return at(
-      time + 10 * nth,
-      segment({
-        ...(index === 0 ? {} : FORWARDED),
-        source: isToServer ? CLIENT : backend,
-        destination: isToServer ? backend : CLIENT,
-        sourcePort: isToServer ? 40000 : 80,
-        destinationPort: isToServer ? 80 : 40000,
-        flags,
-        sequence: ((isToServer ? client : server) + sequence) >>> 0,
-        acknowledgment: flags.includes('A') ? ((isToServer ? server : client) + acknowledgment) >>> 0 : 0,
-        ...all,
-        ...more,
-      }),
-    );
-  });
+  const own = { ...(index === 0 ? {} : FORWARDED), ...all };
+  const frames = framesOf(
+    steps.map(([direction, flags, sequence, acknowledgment, more]) => [
+      direction,
+      flags,
+      sequence,
+      acknowledgment,
+      { ...own, ...more },
+    ]),
+    { client: [CLIENT, 40000], server: [index === 0 ? VIP : BACKEND, 80], isn: { client, server } },
+  );
+  return frames.map((frame, nth) => at(time + 10 * nth, frame));
 }
 
 const STAMPED = { options: stamp(7) };
-const HANDSHAKE: readonly Step[] = [
-  ['>', 'S', 0, 0],
-  ['<', 'SA', 0, 1],
-  ['>', 'A', 1, 1],
-];
 const both = async (outside: readonly Step[], inside: readonly Step[], all: SegmentOptions = STAMPED) =>
   places(await joined(point(0, 0, outside, all), point(1, 5, inside, all)));
 
