@@ -1,13 +1,15 @@
 // Makes a ladder of captures: which machines, in which order, and each packet's way between them. Pure; drawing is left to text.ts and to the
 // HTML report.
 import { groupBy, packetNumbered, type Packet, type Rewrite, type Twin } from '../../pcap/index.ts';
-import { rolesOf, type Roles } from '../../verify/roles.ts';
+import { rolesOf } from '../../verify/roles.ts';
 import { addressesBeside } from '../../topology/beside.ts';
 import type { Topology } from '../../topology/types.ts';
+import { changesOf } from './changes.ts';
 import { kindOf, labelOf, type Carried } from './labels.ts';
+import { inOrder, railOrder } from './order.ts';
 import { Stations, type Station } from './stations.ts';
 import { Groups, type Traffic } from './traffic.ts';
-import type { Change, Conversation, Hop, Ladder, Leg, Machine, Rail, Row, Seen, Sight } from './types.ts';
+import type { Conversation, Hop, Ladder, Leg, Machine, Rail, Row, Seen, Sight } from './types.ts';
 
 export interface LadderOptions {
   readonly topology?: Topology;
@@ -294,41 +296,6 @@ function machinesOf(drafts: readonly Draft[], shown: readonly Conversation[]): S
   return [...groupBy(ordered, (station) => groups.rootOf(indexes.get(station)!)).values()];
 }
 
-/** From the clients to the backends. */
-function inOrder(groups: Station[][], topology: Topology, roles: Roles): Station[][] {
-  const near = new Set(
-    topology.nodes
-      .filter(({ name }) => roles.clients.has(name))
-      .flatMap(({ interfaces }) => interfaces.map(({ segment }) => segment)),
-  );
-  const backends = roles.backends.map(({ node }) => node);
-  const rank = (group: Station[]): number => {
-    const at = topology.nodes.findIndex(({ name }) => name === group[0]!.node);
-    const node = topology.nodes[at];
-    if (node === undefined) return 7000;
-    if (roles.clients.has(node.name)) return at;
-    if (roles.balancer?.name === node.name) return 3000;
-    if (backends.includes(node.name)) return 5000 + backends.indexOf(node.name);
-    if (node.role === 'dns') return 1000 + at;
-    if (node.role !== 'router') return 6000 + at;
-    return (node.interfaces.some(({ segment }) => near.has(segment)) ? 2000 : 4000) + at;
-  };
-  return groups
-    .map((group) => [rank(group), group] as const)
-    .sort(([a], [b]) => a - b)
-    .map(([, group]) => group);
-}
-
-/** The outside of a balancer to the left; else in the topology's order. */
-function railOrder(group: Station[], topology: Topology, roles: Roles): Station[] {
-  const node = topology.nodes.find(({ name }) => name === group[0]!.node);
-  if (node === undefined) return group;
-  const rank = ({ interface: name }: Station) =>
-    node.interfaces.findIndex((link) => link.name === name) +
-    (node.name === roles.balancer?.name && !roles.outside.has(name!) ? 1000 : 0);
-  return [...group].sort((a, b) => rank(a) - rank(b));
-}
-
 function toRow(draft: Draft, places: Places): Row {
   const { legs, steps } = draft;
   const made = legs.map(({ from, to, points }): Leg => {
@@ -359,43 +326,6 @@ function markPast(rows: Row[], machines: readonly Machine[]): void {
       if (isPast) rows[index] = { ...row, past: [...row.past, machine] };
     });
   });
-}
-
-function changesOf(rows: readonly Row[]): Change[] {
-  const counts = new Map<readonly Rewrite[], Map<string, Change>>();
-  for (const { hops, isToServer } of rows)
-    for (const { machine, rewrites } of hops) {
-      const of = counts.get(rewrites) ?? new Map<string, Change>();
-      counts.set(rewrites, of);
-      const key = `${machine} ${isToServer}`;
-      of.set(key, { machine, isToServer, rewrites, packets: (of.get(key)?.packets ?? 0) + 1 });
-    }
-  const all = [...counts.values()].flatMap((of) => [...of.values()]);
-  const same = groupBy(all, ({ machine, isToServer, rewrites }) =>
-    [machine, isToServer, ...rewrites.map(rewriteKey)].join('\n'),
-  );
-  return [...same.values()].map((its) => {
-    const [first] = its;
-    const isVaried = its.some(({ rewrites }) =>
-      rewrites.some(({ from }, index) => from !== first!.rewrites[index]!.from),
-    );
-    return {
-      machine: first!.machine,
-      isToServer: first!.isToServer,
-      rewrites: isVaried ? first!.rewrites.map(lessByName) : first!.rewrites,
-      packets: its.reduce((sum, { packets }) => sum + packets, 0),
-    };
-  });
-}
-
-/** A TTL counts by how much it falls: in a loop each round is the same change. */
-function rewriteKey({ field, from, to }: Rewrite): string {
-  return field === 'ttl' ? `ttl ${Number(from) - Number(to)}` : `${field} ${from} ${to}`;
-}
-
-function lessByName(rewrite: Rewrite): Rewrite {
-  if (rewrite.field !== 'ttl') return rewrite;
-  return { field: 'ttl', from: 'n', to: `n - ${Number(rewrite.from) - Number(rewrite.to)}` };
 }
 
 /** The machines that each conversation's packets come to, by their nodes' names and their addresses. */
