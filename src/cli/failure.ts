@@ -12,3 +12,6 @@ export class Failure extends Error {
 }
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, missing: 3, undecided: 4, bug: 70 } as const;
+
+/** The words of whatever was thrown. */
+export const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

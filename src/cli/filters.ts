@@ -4,6 +4,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import { ANALYSIS_FLAGS, type Connection, type ConnectionState } from '../pcap/index.ts';
 import type { InspectedConnection } from '../report/inspect.ts';
 import { contains, parseIp, parseSubnet, type Subnet } from '../topology/address.ts';
+import { messageOf } from './failure.ts';
 import { nearest } from '../topology/nearest.ts';
 
 /** Whether an endpoint is meant. */
@@ -102,7 +103,7 @@ function pattern(text: string): RegExp {
   try {
     return new RegExp(text, 'i');
   } catch (error) {
-    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+    throw new InvalidArgumentError(messageOf(error));
   }
 }
 

@@ -11,7 +11,7 @@ import { FORMS } from '../report/reporters.ts';
 import type { Judged, Reporter } from '../report/types.ts';
 import { nearest } from '../topology/nearest.ts';
 import { callerOf, type Cli } from './context.ts';
-import { EXIT, Failure } from './failure.ts';
+import { EXIT, Failure, messageOf } from './failure.ts';
 
 /** A form, and the file that it goes to; standard output when there is none. */
 export interface WantedReport {
@@ -109,8 +109,10 @@ async function makeWritable(cli: Cli, path: string): Promise<void> {
     if (info?.isDirectory() === true) throw new Error('it is a folder');
     await access(info === undefined ? dirname(path) : path, constants.W_OK);
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
-    throw new Failure(`no report can be written to ${forTerminal(path)}: ${forTerminal(words)}`, EXIT.usage);
+    throw new Failure(
+      `no report can be written to ${forTerminal(path)}: ${forTerminal(messageOf(error))}`,
+      EXIT.usage,
+    );
   }
 }
 

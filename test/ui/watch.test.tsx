@@ -5,7 +5,7 @@ import { renderToString } from 'ink';
 import { cleanup, render } from 'ink-testing-library';
 import stringWidth from 'string-width';
 import { afterEach, describe, expect, it } from 'vitest';
-import { keysOf } from '../../src/cli/commands/watch.ts';
+import { keysOf } from '../../src/cli/watching.ts';
 import { linksOf } from '../../src/lab/meter.ts';
 import { asciiPicture } from '../../src/plan/pictures/ascii.ts';
 import { parseTopology } from '../../src/topology/index.ts';
