@@ -77,7 +77,7 @@ export function definePictures(command: Define, act: Register): void {
   )
     .argument(
       '[lab|folder|file...]',
-      'labs, folders that captures were saved in, or what lblab run --json wrote',
+      'labs, folders that captures were saved in, or what lblab run --json or lblab failover --json wrote',
     )
     .option('-o, --output <file>', 'the page; - is standard output', 'report.html')
     .action(act(async () => (await import('./commands/report.ts')).report));

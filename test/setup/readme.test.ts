@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { format, resolveConfig } from 'prettier';
 import { expect, it } from 'vitest';
-import { claimsOf } from '../../src/balancers/index.ts';
+import { claimsOf, METHODS } from '../../src/balancers/index.ts';
 import { shippedNames, SHIPPED } from '../../src/cli/topologies.ts';
 import { parseTopology } from '../../src/topology/index.ts';
 import { allClaims } from '../../src/verify/index.ts';
@@ -93,6 +93,11 @@ it('has a topology that is right', () => {
   const example = /```yaml\n([^]*?)```/.exec(readme)![1]!;
   const topology = parseTopology(Buffer.from(example), 'README.md', noFiles);
   expect(topology.nodes.map((node) => node.name)).toEqual(['client', 'lb', 'be1', 'be2']);
+});
+
+it('names every method where its topology has one', () => {
+  const [, taken, others] = /method: (\S+) # or (.*)/.exec(readme)!;
+  expect(new Set([taken, ...others!.split(', ')])).toEqual(new Set(METHODS));
 });
 
 it('has an example of every expectation, which the topology takes', async () => {

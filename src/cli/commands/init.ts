@@ -1,6 +1,7 @@
 // `lblab init`: a topology to start from, with what can be said in one.
 import { open } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
+import { METHODS } from '../../balancers/index.ts';
 import { makeFolder } from '../../lab/outlet.ts';
 import { word } from '../../plan/shell.ts';
 import { toName } from '../../topology/name-shapes.ts';
@@ -47,7 +48,7 @@ nodes:
     #   - { name: echo, command: python3 -m http.server 8080, port: 8080 }
 
 balancer:
-  # nginx, nginx-stream, haproxy, haproxy-tcp, ipvs-nat, ipvs-fullnat, ipvs-dsr, ipvs-tun, nft-nat, nft-dsr
+  # ${METHODS.join(', ')}
   method: nginx
   port: 80
   scheduler: rr
