@@ -1,5 +1,5 @@
 // Statements that several balancing methods make in the same words. Each takes the claim's id and, where it has one, the article's wording.
-import { cite, claim, type ClaimDefinition, type Finding } from '../claim.ts';
+import { cite, claim, firstOf, type ClaimDefinition, type Finding } from '../claim.ts';
 import {
   areBackendsCaptured,
   header,
@@ -54,7 +54,7 @@ export function connectsToVip(heading: Heading): Claim {
       return {
         holds: others.length === 0,
         observed: `${count(opened.length, 'SYN')}: ${spread(targets, 'to')}`,
-        evidence: synsOf(others.length === 0 ? opened : others),
+        evidence: synsOf(firstOf(others, opened)),
       };
     },
   });
@@ -80,7 +80,7 @@ function everySyn(
       return {
         holds: others.length === 0,
         observed: `${count(opened.length, 'SYN')} on ${where(opened)}: ${spread(opened.map(addressOf), end === 'source' ? 'from' : 'to')}`,
-        evidence: synsOf(others.length === 0 ? opened : others),
+        evidence: synsOf(firstOf(others, opened)),
       };
     },
   });

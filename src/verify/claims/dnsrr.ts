@@ -1,5 +1,5 @@
 // Claims about DNS round robin: what the article sets load balancers against. The comment at each names the lab on which it must fail.
-import { cite, claim } from '../claim.ts';
+import { cite, claim, firstOf } from '../claim.ts';
 import { answersAt, followedBy, isServed, keeps, type Followed, type SeenAnswer } from '../lookups.ts';
 import { MissingEvidenceError, type Observation, type Sighting } from '../observe.ts';
 import type { BackendRole } from '../roles.ts';
@@ -52,7 +52,12 @@ const rotates = claim({
           : `${count(several.length, 'answer')} with several addresses begin ${first(several)}` +
             (still.length === 0 ? ', never twice in a row' : `, ${still.length} as the one before`) +
             (alone === 0 ? '' : `; ${alone} with one address, when the other was withdrawn`),
-      evidence: cite(still.length > 0 ? still.map(({ answer }) => answer) : all),
+      evidence: cite(
+        firstOf(
+          still.map(({ answer }) => answer),
+          all,
+        ),
+      ),
     };
   },
 });
@@ -74,7 +79,7 @@ const direct = claim({
     return {
       holds: others.length === 0,
       observed: `${count(opened.length, 'SYN')}: ${spread(targets, 'to')}`,
-      evidence: synsOf(others.length === 0 ? opened : others),
+      evidence: synsOf(firstOf(others, opened)),
     };
   },
 });
@@ -211,7 +216,7 @@ const failover = claim({
     const hit = keeping.filter((client) => down.backend.addresses.has(held(client) ?? ''));
     if (keeping.length > 0 && hit.length === 0)
       throw new MissingEvidenceError(`no client that keeps answers had the address of ${down.fault.node}`);
-    const subjects = (hit.length > 0 ? hit : clients).map((client) => outageOf(client, from));
+    const subjects = firstOf(hit, clients).map((client) => outageOf(client, from));
     const others = clients.filter((client) => hit.length > 0 && !keeping.includes(client));
     const isStuck = ({ attempts, failed }: Outage) => failed.length === attempts.length;
     const isShort = ({ attempts, asked }: Outage) => attempts.length < 2 || asked === undefined;

@@ -1,6 +1,6 @@
 // Claims about a director that hands frames on by their MAC address alone, and backends that answer the client directly. The comment at
 // each names the lab on which it must fail.
-import { cite, claim } from '../claim.ts';
+import { cite, claim, firstOf } from '../claim.ts';
 import { pairForwarded, twinsOf } from '../measure.ts';
 import { MissingEvidenceError, type Observation, type SeenPacket } from '../observe.ts';
 import { connections, groupBy } from '../../pcap/index.ts';
@@ -146,7 +146,7 @@ const segment = claim({
     return {
       holds: aged.length === 0,
       observed: `${left}; TTL from director to backend ${changes(twins.map(({ first, second }) => [first.packet.ip.ttl, second.packet.ip.ttl]))}`,
-      evidence: cite((aged.length > 0 ? aged : twins).flatMap(({ first, second }) => [first, second])),
+      evidence: cite(firstOf(aged, twins).flatMap(({ first, second }) => [first, second])),
     };
   },
 });
@@ -221,7 +221,7 @@ const missing = claim({
         completeness
           .map(([value, times]) => (completeness.length === 1 ? value : `${value} in ${times}`))
           .join(', '),
-      evidence: back.length > 0 ? cite(back) : synsOf(opened),
+      evidence: firstOf(cite(back), synsOf(opened)),
       note:
         "Where the article's Wireshark warned of missing packets, today's (4.0) marks the director's own copies: " +
         `here ${list(flags.map(([flag, times]) => count(times, flag.replaceAll('-', ' ')))) || 'nothing'}.`,

@@ -1,6 +1,6 @@
 // Statements about balancers that pass packets on, whichever way: where answers go, what the director's table and the backends' addresses
 // are. Shared by the methods whose real servers answer the client directly.
-import { cite, claim } from '../claim.ts';
+import { cite, claim, firstOf } from '../claim.ts';
 import {
   pairForwarded,
   rangesOf,
@@ -134,7 +134,7 @@ export function answersDirectly(heading: Heading): Claim {
         observed:
           `the balancer sees ${passed.length === 0 ? 'none' : count(passed.length, 'such packet')}; ` +
           `the client ${arrived.length === 0 ? 'gets none' : `gets ${arrived.length}: ${spread(senders, 'from')}`}`,
-        evidence: cite(passed.length > 0 ? passed : strange.length > 0 ? strange : arrived),
+        evidence: cite(firstOf(passed, strange, arrived)),
       };
     },
   });
@@ -158,7 +158,7 @@ export function answersFromVip(heading: Heading): Claim {
           answers.map(({ packet }) => packet.ip.source),
           'from',
         )}`,
-        evidence: cite(others.length === 0 ? answers : others),
+        evidence: cite(firstOf(others, answers)),
       };
     },
   });
@@ -199,7 +199,7 @@ export function silentInArp(heading: Heading): Claim {
       return {
         holds: others.length === 0,
         observed: `${count(arps.length, 'ARP packet')} about ${vip}, ${claiming.length} with it as the sender: ${spread(senders, 'from')}`,
-        evidence: cite(others.length > 0 ? others : arps),
+        evidence: cite(firstOf(others, arps)),
       };
     },
   });
