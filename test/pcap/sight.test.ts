@@ -71,8 +71,8 @@ describe('the key of a packet', () => {
     ['code of ICMP', icmp('0300 0000 0001'), icmp('0301 0000 0001')],
     ['payload of ICMP', icmp('0800 0000 0001'), icmp('0800 0000 0002')],
     ['length of ICMP', icmp('0800 0000 0000'), icmp('0800 0000 000000')],
-    ['protocol', datagram('ab'), segment({ ...BASE, payload: 'ab' })],
-    ['protocol', segment({ ...BASE, payload: 'ab' }), datagram('ab')],
+    ['protocol: TCP in place of UDP', datagram('ab'), segment({ ...BASE, payload: 'ab' })],
+    ['protocol: UDP in place of TCP', segment({ ...BASE, payload: 'ab' }), datagram('ab')],
   ])('is another with another %s', async (_, one, other) => {
     const [a, b] = [await packet(one), await packet(other)];
     expect(twinKey(a)).not.toBe(twinKey(b));

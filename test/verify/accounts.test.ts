@@ -288,14 +288,14 @@ describe('the line of a request that ended with a status', () => {
   const fourth = nat.requests!.find(({ number }) => number === 4)!;
   const node = fourth.backend!;
   const without = new Map(nat.accessLogs).set(node, nat.accessLogs!.get(node)!.slice(1));
-  test.each<[status: number, backend: string | undefined, line: string, noLine: string]>([
-    [200, node, 'pass', 'unknown'],
-    [499, undefined, 'pass', 'unknown'],
+  test.each<[status: number, by: string, backend: string | undefined, line: string, noLine: string]>([
+    [200, 'a backend', node, 'pass', 'unknown'],
+    [499, 'nobody', undefined, 'pass', 'unknown'],
     // From 500 on without a backend's name it is the balancer's own: a backend that it asked may have answered, too late.
-    [500, undefined, 'pass', 'pass'],
-    [500, node, 'pass', 'unknown'],
-    [0, undefined, 'pass', 'pass'],
-  ])('%d by %s: %s with it, %s without', (status, backend, line, noLine) => {
+    [500, 'nobody', undefined, 'pass', 'pass'],
+    [500, 'a backend', node, 'pass', 'unknown'],
+    [0, 'nobody', undefined, 'pass', 'pass'],
+  ])('%d by %s: %s with it, %s without', (status, _, backend, line, noLine) => {
     const evidence = withRequests(nat, (request) =>
       request === fourth ? { ...request, status, backend } : request,
     );

@@ -92,7 +92,7 @@ test('a warning does no harm to the summary', () => {
   expect(summary([{ ...failed, level: 'warning' }])).toBe('pass');
 });
 
-describe('the summary is as bad as the worst that was judged', () => {
+describe('the summary is as bad as the worst that was judged:', () => {
   const check = (status: Status, judged = true): Check => ({
     id: 'x',
     title: 'X',
@@ -102,12 +102,16 @@ describe('the summary is as bad as the worst that was judged', () => {
     status,
     judged,
   });
-  test.each<[Status, Check[]]>([
-    ['pass', [check('pass'), check('pass')]],
-    ['fail', [check('pass'), check('unknown'), check('fail')]],
-    ['unknown', [check('pass'), check('unknown')]],
-    ['pass', [check('pass'), check('unknown', false), check('fail', false)]],
-    ['unknown', [check('pass', false)]],
-    ['unknown', []],
-  ])('%s', (worst, checks) => expect(summary(checks)).toBe(worst));
+  test.each<[Status, string, Check[]]>([
+    ['pass', 'all pass', [check('pass'), check('pass')]],
+    ['fail', 'one fails', [check('pass'), check('unknown'), check('fail')]],
+    ['unknown', 'one is unknown', [check('pass'), check('unknown')]],
+    [
+      'pass',
+      'what is not pass is not judged',
+      [check('pass'), check('unknown', false), check('fail', false)],
+    ],
+    ['unknown', 'none is judged', [check('pass', false)]],
+    ['unknown', 'there are none', []],
+  ])('%s where %s', (worst, _, checks) => expect(summary(checks)).toBe(worst));
 });

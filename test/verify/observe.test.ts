@@ -155,13 +155,13 @@ describe('a balancer’s sides', () => {
     return (['outside', 'inside'] as const).filter((place) => numbers(seen.packets(place)).includes(1000));
   };
 
-  test.each<[string, string, (address: string) => Packet, string]>([
-    ['eth0', '192.168.11.107', toServer, 'outside'],
-    ['eth0', '10.133.1.2', toServer, 'outside'],
-    ['eth1', '10.133.1.2', toServer, 'inside'],
-    ['eth1', '10.133.1.9', toServer, 'inside'],
-    ['eth1', '10.133.1.9', fromServer, 'inside'],
-  ])('without MACs are its interfaces: %s %s', (name, address, packet, side) => {
+  test.each<[string, string, string, (address: string) => Packet, string]>([
+    ['eth0', 'to', '192.168.11.107', toServer, 'outside'],
+    ['eth0', 'to', '10.133.1.2', toServer, 'outside'],
+    ['eth1', 'to', '10.133.1.2', toServer, 'inside'],
+    ['eth1', 'to', '10.133.1.9', toServer, 'inside'],
+    ['eth1', 'from', '10.133.1.9', fromServer, 'inside'],
+  ])('without MACs are its interfaces: %s %s %s', (name, _, address, packet, side) => {
     expect(sides(nat, name, packet(address))).toEqual([side]);
   });
 

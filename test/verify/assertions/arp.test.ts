@@ -16,42 +16,42 @@ const others = [
 ];
 
 test.each([
-  ['answered-by: lb', [question, reply('lb')], 'pass: 1 question, answered by lb 1 [client 1 2]'],
-  ['answered-by: lb', [reply('lb')], 'pass: 0 questions, answered by lb 1 [client 1]'],
-  ['answered-by: lb', [question], 'fail: 1 question, answered by nobody [client 1]'],
-  ['answered-by: lb', [question, reply('be1')], 'fail: 1 question, answered by be1 1 [client 2]'],
-  ['answered-by: lb', [...others, question, reply('lb')], 'pass: 1 question, answered by lb 1 [client 3 4]'],
-  ['answered-by: lb', others, 'unknown: nobody asked who has 192.168.11.107 at client'],
+  ['answered-by: lb', 'pass: 1 question, answered by lb 1 [client 1 2]', [question, reply('lb')]],
+  ['answered-by: lb', 'pass: 0 questions, answered by lb 1 [client 1]', [reply('lb')]],
+  ['answered-by: lb', 'fail: 1 question, answered by nobody [client 1]', [question]],
+  ['answered-by: lb', 'fail: 1 question, answered by be1 1 [client 2]', [question, reply('be1')]],
+  ['answered-by: lb', 'pass: 1 question, answered by lb 1 [client 3 4]', [...others, question, reply('lb')]],
+  ['answered-by: lb', 'unknown: nobody asked who has 192.168.11.107 at client', others],
   [
     'answered-by: lb',
-    [question, reply('be1'), reply('lb'), reply('be1')],
     'fail: 1 question, answered by be1 2, lb 1 [client 2 3 4]',
+    [question, reply('be1'), reply('lb'), reply('be1')],
   ],
-  ['answered-by: [lb, be1]', [question, reply('lb')], 'fail: 1 question, answered by lb 1 [client 2]'],
+  ['answered-by: [lb, be1]', 'fail: 1 question, answered by lb 1 [client 2]', [question, reply('lb')]],
   [
     'answered-by: [lb, be1]',
-    [question, question, reply('lb'), reply('be1')],
     'pass: 2 questions, answered by be1 1, lb 1 [client 1 2 3 4]',
+    [question, question, reply('lb'), reply('be1')],
   ],
-  ['answered-by: []', [question], 'pass: 1 question, answered by nobody [client 1]'],
-  ['asked-by: lb', [...others, asVip(macOf('lb'))], 'pass: asked as 192.168.11.107 by lb 1 [client 3]'],
+  ['answered-by: []', 'pass: 1 question, answered by nobody [client 1]', [question]],
+  ['asked-by: lb', 'pass: asked as 192.168.11.107 by lb 1 [client 3]', [...others, asVip(macOf('lb'))]],
   [
     'asked-by: lb',
-    [question, asVip('02:0b:ad:0b:ad:01'), asVip(macOf('lb'))],
     'fail: asked as 192.168.11.107 by 02:0b:ad:0b:ad:01 1, lb 1 [client 2 3]',
+    [question, asVip('02:0b:ad:0b:ad:01'), asVip(macOf('lb'))],
   ],
-  ['asked-by: []', others, 'pass: asked as 192.168.11.107 by nobody [client 1 2]'],
+  ['asked-by: []', 'pass: asked as 192.168.11.107 by nobody [client 1 2]', others],
   [
     'answered-by: lb, asked-by: lb',
-    [question, reply('lb'), asVip(macOf('be1'))],
     'fail: 1 question, answered by lb 1; asked as 192.168.11.107 by be1 1 [client 3]',
+    [question, reply('lb'), asVip(macOf('be1'))],
   ],
   [
     'answered-by: be1, asked-by: lb',
-    [question, reply('lb'), asVip(macOf('lb'))],
     'fail: 1 question, answered by lb 1; asked as 192.168.11.107 by lb 1 [client 2]',
+    [question, reply('lb'), asVip(macOf('lb'))],
   ],
-])('%s: %#', async (said, client, line) => {
+])('%s: %s', async (said, line, client) => {
   const round = { lab: 'dsr', captures: { client } };
   expect(lineOf(await judgedRound(round, `- arp: { at: client, ${said} }`))).toBe(line);
 });

@@ -8,27 +8,27 @@ const unanswered = talk({ client: `${CLIENT}:40002`, at: 100_000, packets: [1] }
 
 describe('connections', () => {
   test.each([
-    ['count: 2', [...first, ...second], 'pass: 2 connections (2 closed) [eth0 1 9]'],
-    ['count: 1', [...first, ...second], 'fail: 2 connections (2 closed) [eth0 1 9]'],
-    ['count: { max: 1 }', [...first, ...second], 'fail: 2 connections (2 closed) [eth0 1 9]'],
-    ['count: { max: 2 }', [...first, ...second], 'pass: 2 connections (2 closed) [eth0 1 9]'],
-    ['count: { min: 2 }', [...first, ...second], 'pass: 2 connections (2 closed) [eth0 1 9]'],
-    ['count: { min: 2 }', first, 'fail: 1 connection (1 closed) [eth0 1]'],
-    ['count: { max: 1 }', [], 'pass: 0 connections'],
-    ['count: 2', [...first, ...unanswered], 'pass: 2 connections (1 closed, 1 unanswered) [eth0 1 9]'],
+    ['count: 2', 'pass: 2 connections (2 closed) [eth0 1 9]', [...first, ...second]],
+    ['count: 1', 'fail: 2 connections (2 closed) [eth0 1 9]', [...first, ...second]],
+    ['count: { max: 1 }', 'fail: 2 connections (2 closed) [eth0 1 9]', [...first, ...second]],
+    ['count: { max: 2 }', 'pass: 2 connections (2 closed) [eth0 1 9]', [...first, ...second]],
+    ['count: { min: 2 }', 'pass: 2 connections (2 closed) [eth0 1 9]', [...first, ...second]],
+    ['count: { min: 2 }', 'fail: 1 connection (1 closed) [eth0 1]', first],
+    ['count: { max: 1 }', 'pass: 0 connections', []],
+    ['count: 2', 'pass: 2 connections (1 closed, 1 unanswered) [eth0 1 9]', [...first, ...unanswered]],
     [
       'count: 1, state: closed',
-      [...first, ...unanswered],
       'pass: 1 connection (1 closed), and 1 other [eth0 1]',
+      [...first, ...unanswered],
     ],
-    ['count: 0, state: reset', first, 'pass: 0 connections, and 1 other [eth0 1]'],
-    ['count: 3, state: reset', [...first, ...second], 'fail: 0 connections, and 2 others [eth0 1 9]'],
-    ['count: 1, from: [be1, client]', first, 'pass: 1 connection (1 closed) [eth0 1]'],
-    ['count: 1, from: be1', first, 'fail: 0 connections, and 1 other [eth0 1]'],
-    ['count: 1, to: [be1, vip]', first, 'pass: 1 connection (1 closed) [eth0 1]'],
-    ['count: 1, to: be1', first, 'fail: 0 connections, and 1 other [eth0 1]'],
-    ['count: requests', first, 'unknown: there is no log of requests'],
-  ])('%s: %#', async (said, eth0, line) => {
+    ['count: 0, state: reset', 'pass: 0 connections, and 1 other [eth0 1]', first],
+    ['count: 3, state: reset', 'fail: 0 connections, and 2 others [eth0 1 9]', [...first, ...second]],
+    ['count: 1, from: [be1, client]', 'pass: 1 connection (1 closed) [eth0 1]', first],
+    ['count: 1, from: be1', 'fail: 0 connections, and 1 other [eth0 1]', first],
+    ['count: 1, to: [be1, vip]', 'pass: 1 connection (1 closed) [eth0 1]', first],
+    ['count: 1, to: be1', 'fail: 0 connections, and 1 other [eth0 1]', first],
+    ['count: requests', 'unknown: there is no log of requests', first],
+  ])('%s: %s', async (said, line, eth0) => {
     const round = { lab: 'nat', captures: { eth0, eth1: first } };
     expect(lineOf(await judgedRound(round, `- connections: { at: eth0, ${said} }`))).toBe(line);
   });

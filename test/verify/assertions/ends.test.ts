@@ -13,36 +13,36 @@ const FROM_BOTH = '2 connections: 1 from 10.133.1.1 (lb), 1 from 192.168.11.104 
 test.each([
   [
     'sources: { at: eth1, are: client }',
-    ofClient,
     'pass: 1 connection: from 192.168.11.104 (client) [eth1 1]',
+    ofClient,
   ],
-  ['sources: { at: eth1, are: client }', both, `fail: ${FROM_BOTH} [eth1 9]`],
-  ['sources: { at: eth1, are: [client, lb] }', both, `pass: ${FROM_BOTH} [eth1 1 9]`],
+  ['sources: { at: eth1, are: client }', `fail: ${FROM_BOTH} [eth1 9]`, both],
+  ['sources: { at: eth1, are: [client, lb] }', `pass: ${FROM_BOTH} [eth1 1 9]`, both],
   [
     'sources: { at: eth1, are: [client, lb, be1] }',
-    both,
     `fail: ${FROM_BOTH}; never be1 (10.133.1.2) [eth1 1 9]`,
+    both,
   ],
-  ['sources: { at: eth1, include: lb }', both, `pass: ${FROM_BOTH} [eth1 1 9]`],
+  ['sources: { at: eth1, include: lb }', `pass: ${FROM_BOTH} [eth1 1 9]`, both],
   [
     'sources: { at: eth1, include: [lb, be1] }',
-    both,
     `fail: ${FROM_BOTH}; never be1 (10.133.1.2) [eth1 1 9]`,
+    both,
   ],
-  ['sources: { at: eth1, exclude: lb }', both, `fail: ${FROM_BOTH} [eth1 9]`],
+  ['sources: { at: eth1, exclude: lb }', `fail: ${FROM_BOTH} [eth1 9]`, both],
   [
     'sources: { at: eth1, exclude: [be1, lb] }',
-    ofClient,
     'pass: 1 connection: from 192.168.11.104 (client) [eth1 1]',
+    ofClient,
   ],
-  ['sources: { at: eth1, exclude: client }', stranger, 'pass: 1 connection: from 192.0.2.9 [eth1 1]'],
+  ['sources: { at: eth1, exclude: client }', 'pass: 1 connection: from 192.0.2.9 [eth1 1]', stranger],
   [
     'destinations: { at: eth1, are: backends }',
-    both,
     'pass: 2 connections: 1 to 10.133.1.2 (be1), 1 to 10.133.1.3 (be2) [eth1 1 9]',
+    both,
   ],
-  ['destinations: { at: eth1, are: vip }', toVip, 'pass: 1 connection: to 192.168.11.107 (vip) [eth1 1]'],
-])('%s: %#', async (said, eth1, line) => {
+  ['destinations: { at: eth1, are: vip }', 'pass: 1 connection: to 192.168.11.107 (vip) [eth1 1]', toVip],
+])('%s: %s', async (said, line, eth1) => {
   expect(lineOf(await judgedRound({ lab: 'nat', captures: { eth1 } }, `- ${said}`))).toBe(line);
 });
 

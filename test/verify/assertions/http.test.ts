@@ -10,39 +10,39 @@ const both = [...one, ...plain];
 describe('a header', () => {
   const XFF = 'name: X-Forwarded-For';
   test.each([
-    [XFF, one, `pass: 1 request at eth1: with ${CLIENT} [eth1 4]`],
-    ['name: x-forwarded-for', one, `pass: 1 request at eth1: with ${CLIENT} [eth1 4]`],
-    [XFF, both, `fail: 2 requests at eth1: 1 with ${CLIENT}, 1 with no X-Forwarded-For [eth1 12]`],
-    [`${XFF}, is: ${CLIENT}`, one, `pass: 1 request at eth1: with ${CLIENT} [eth1 4]`],
-    [`${XFF}, is: { address: client }`, one, `pass: 1 request at eth1: with ${CLIENT} [eth1 4]`],
-    [`${XFF}, is: { address: be1 }`, one, `fail: 1 request at eth1: with ${CLIENT} [eth1 4]`],
-    [`${XFF}, is: { matches: "4$" }`, one, `pass: 1 request at eth1: with ${CLIENT} [eth1 4]`],
-    [`${XFF}, is: { matches: "5$" }`, one, `fail: 1 request at eth1: with ${CLIENT} [eth1 4]`],
+    [XFF, `pass: 1 request at eth1: with ${CLIENT} [eth1 4]`, one],
+    ['name: x-forwarded-for', `pass: 1 request at eth1: with ${CLIENT} [eth1 4]`, one],
+    [XFF, `fail: 2 requests at eth1: 1 with ${CLIENT}, 1 with no X-Forwarded-For [eth1 12]`, both],
+    [`${XFF}, is: ${CLIENT}`, `pass: 1 request at eth1: with ${CLIENT} [eth1 4]`, one],
+    [`${XFF}, is: { address: client }`, `pass: 1 request at eth1: with ${CLIENT} [eth1 4]`, one],
+    [`${XFF}, is: { address: be1 }`, `fail: 1 request at eth1: with ${CLIENT} [eth1 4]`, one],
+    [`${XFF}, is: { matches: "4$" }`, `pass: 1 request at eth1: with ${CLIENT} [eth1 4]`, one],
+    [`${XFF}, is: { matches: "5$" }`, `fail: 1 request at eth1: with ${CLIENT} [eth1 4]`, one],
     [
       `${XFF}, absent: true`,
-      both,
       `fail: 2 requests at eth1: 1 with ${CLIENT}, 1 with no X-Forwarded-For [eth1 4]`,
+      both,
     ],
-    [`${XFF}, absent: true`, plain, 'pass: 1 request at eth1: with no X-Forwarded-For [eth1 4]'],
-    ['of: response, name: Content-Length, is: 5', one, 'pass: 1 response at eth1: with 5 [eth1 5]'],
+    [`${XFF}, absent: true`, 'pass: 1 request at eth1: with no X-Forwarded-For [eth1 4]', plain],
+    ['of: response, name: Content-Length, is: 5', 'pass: 1 response at eth1: with 5 [eth1 5]', one],
     [
       'of: response, name: Via, absent: true',
-      both,
       'fail: 2 responses at eth1: 1 with lb, 1 with no Via [eth1 13]',
+      both,
     ],
     [
       'of: response, name: Via',
-      talk({ packets: [1, 2, 3, 4] }),
       'unknown: no HTTP response was captured at eth1',
+      talk({ packets: [1, 2, 3, 4] }),
     ],
-    ['name: Via', [], 'unknown: no HTTP request was captured at eth1'],
+    ['name: Via', 'unknown: no HTTP request was captured at eth1', []],
     // One value, joined by commas (RFC 9110 section 5.3).
     [
       'name: A, is: "1, 2"',
-      talk({ request: asks('/', 'A: 1\r\na: 2\r\n') }),
       'pass: 1 request at eth1: with 1, 2 [eth1 4]',
+      talk({ request: asks('/', 'A: 1\r\na: 2\r\n') }),
     ],
-  ])('%s: %#', async (said, eth1, line) => {
+  ])('%s: %s', async (said, line, eth1) => {
     const round = { lab: 'l7', captures: { eth1, eth0: one } };
     expect(lineOf(await judgedRound(round, `- header: { at: eth1, ${said} }`))).toBe(line);
   });
@@ -84,24 +84,24 @@ describe('a header', () => {
 describe('a status', () => {
   const silent = talk({ client: `${CLIENT}:40003`, at: 20_000, packets: [1, 2, 3, 4] });
   test.each([
-    ['is: 200', one, 'pass: 1 request: with 200 [client 5]'],
-    ['is: 200', both, 'fail: 2 requests: 1 with 200, 1 with 404 [client 13]'],
-    ['is: [200, 404]', both, 'pass: 2 requests: 1 with 200, 1 with 404 [client 5 13]'],
-    ['is: [2xx, 4xx]', both, 'pass: 2 requests: 1 with 200, 1 with 404 [client 5 13]'],
-    ['is: 2xx', both, 'fail: 2 requests: 1 with 200, 1 with 404 [client 13]'],
-    ['is: 404, request: 2', both, 'pass: 1 request: with 404 [client 13]'],
-    ['is: 200, request: 2', both, 'fail: 1 request: with 404 [client 13]'],
-    ['is: 200, request: 3', both, 'unknown: there is no request 3: 2 requests were sent'],
+    ['is: 200', 'pass: 1 request: with 200 [client 5]', one],
+    ['is: 200', 'fail: 2 requests: 1 with 200, 1 with 404 [client 13]', both],
+    ['is: [200, 404]', 'pass: 2 requests: 1 with 200, 1 with 404 [client 5 13]', both],
+    ['is: [2xx, 4xx]', 'pass: 2 requests: 1 with 200, 1 with 404 [client 5 13]', both],
+    ['is: 2xx', 'fail: 2 requests: 1 with 200, 1 with 404 [client 13]', both],
+    ['is: 404, request: 2', 'pass: 1 request: with 404 [client 13]', both],
+    ['is: 200, request: 2', 'fail: 1 request: with 404 [client 13]', both],
+    ['is: 200, request: 3', 'unknown: there is no request 3: 2 requests were sent', both],
     [
       'is: 200',
-      [...both, ...silent],
       'fail: 3 requests: 1 with 200, 1 with 404, 1 with no answer [client 13 17]',
+      [...both, ...silent],
     ],
     // Whatever a client's machine passes on of others is not its own.
-    ['is: 200', [...one, ...talk({ client: '192.0.2.9', at: 5 })], 'pass: 1 request: with 200 [client 9]'],
+    ['is: 200', 'pass: 1 request: with 200 [client 9]', [...one, ...talk({ client: '192.0.2.9', at: 5 })]],
     // Connections on which nothing was asked are no requests.
-    ['is: 200', talk({ packets: [1, 2, 3] }), 'unknown: no request was sent'],
-  ])('%s: %#', async (said, client, line) => {
+    ['is: 200', 'unknown: no request was sent', talk({ packets: [1, 2, 3] })],
+  ])('%s: %s', async (said, line, client) => {
     expect(lineOf(await judgedRound({ lab: 'l7', captures: { client } }, `- status: { ${said} }`))).toBe(
       line,
     );

@@ -13,41 +13,41 @@ describe('one connection or two', () => {
   const halfInside = talk({ server: BE1, packets: [1, 3, 4, 7] });
 
   test.each([
-    ['1', outside, same, 'pass: 1 connection at eth0, 1 at eth1; 1 of them the same [eth0 1] [eth1 1]'],
-    ['1', halfOutside, same, 'pass: 1 connection at eth0, 1 at eth1; 1 of them the same [eth0 1] [eth1 1]'],
-    ['1', outside, halfInside, 'pass: 1 connection at eth0, 1 at eth1; 1 of them the same [eth0 1] [eth1 1]'],
+    ['1', 'pass: 1 connection at eth0, 1 at eth1; 1 of them the same [eth0 1] [eth1 1]', outside, same],
+    ['1', 'pass: 1 connection at eth0, 1 at eth1; 1 of them the same [eth0 1] [eth1 1]', halfOutside, same],
+    ['1', 'pass: 1 connection at eth0, 1 at eth1; 1 of them the same [eth0 1] [eth1 1]', outside, halfInside],
     [
       '1',
+      'fail: 1 connection at eth0, 1 at eth1; none is the same [eth0 1] [eth1 1]',
       outside,
       talk({ server: BE1, isn: [40_001_000, 9] }),
-      'fail: 1 connection at eth0, 1 at eth1; none is the same [eth0 1] [eth1 1]',
     ],
     [
       '1',
+      'fail: 2 connections at eth0, 1 at eth1; 1 of them the same [eth0 9]',
       [...outside, ...second],
       same,
-      'fail: 2 connections at eth0, 1 at eth1; 1 of them the same [eth0 9]',
     ],
     // The same initial sequence numbers twice: only one of them is the one inside.
     [
       '1',
+      'fail: 2 connections at eth0, 1 at eth1; 1 of them the same [eth0 9]',
       [...outside, ...talk({ ...later, isn: [40_001_000, 40_001_500] })],
       same,
-      'fail: 2 connections at eth0, 1 at eth1; 1 of them the same [eth0 9]',
     ],
-    ['1', outside, another, 'fail: 1 connection at eth0, 1 at eth1; none is the same [eth0 1] [eth1 1]'],
-    ['1', outside, [], 'fail: 1 connection at eth0, 0 at eth1; none is the same [eth0 1]'],
-    ['1', [], same, 'unknown: no SYN was captured at eth0'],
-    ['2', outside, another, 'pass: 1 connection at eth0, 1 at eth1; none is the same [eth0 1] [eth1 1]'],
-    ['2', outside, same, 'fail: 1 connection at eth0, 1 at eth1; 1 of them the same [eth0 1] [eth1 1]'],
+    ['1', 'fail: 1 connection at eth0, 1 at eth1; none is the same [eth0 1] [eth1 1]', outside, another],
+    ['1', 'fail: 1 connection at eth0, 0 at eth1; none is the same [eth0 1]', outside, []],
+    ['1', 'unknown: no SYN was captured at eth0', [], same],
+    ['2', 'pass: 1 connection at eth0, 1 at eth1; none is the same [eth0 1] [eth1 1]', outside, another],
+    ['2', 'fail: 1 connection at eth0, 1 at eth1; 1 of them the same [eth0 1] [eth1 1]', outside, same],
     [
       '2',
+      'fail: 2 connections at eth0, 2 at eth1; 1 of them the same [eth0 9] [eth1 9]',
       [...outside, ...second],
       [...another, ...talk({ ...later, server: BE1 })],
-      'fail: 2 connections at eth0, 2 at eth1; 1 of them the same [eth0 9] [eth1 9]',
     ],
-    ['2', outside, [], 'unknown: no SYN was captured at eth1'],
-  ])('%s: %#', async (connections, eth0, eth1, line) => {
+    ['2', 'unknown: no SYN was captured at eth1', outside, []],
+  ])('%s: %s', async (connections, line, eth0, eth1) => {
     const entry = `- end-to-end: { connections: ${connections}, from: eth0, to: eth1 }`;
     expect(lineOf(await judgedRound({ lab: 'nat', captures: { eth0, eth1 } }, entry))).toBe(line);
   });
@@ -74,13 +74,13 @@ describe('what TCP analysis finds', () => {
   const repeated = [...talk(slow), ...talk({ ...slow, at: 1_050_000, packets: [4] })];
 
   test.each([
-    ['none: [retransmission]', whole, 'pass: 1 connection: none [eth0 1]'],
-    ['none: [retransmission]', [...whole, ...repeated], 'fail: 2 connections: 1 retransmission [eth0 13]'],
-    ['none: [zero-window]', [...whole, ...repeated], 'pass: 2 connections: none [eth0 1 9]'],
-    ['max: { retransmission: 1 }', repeated, 'pass: 1 connection: 1 retransmission [eth0 1]'],
-    ['max: { retransmission: 0 }', repeated, 'fail: 1 connection: 1 retransmission [eth0 5]'],
-    ['none: any', [], 'unknown: no connection was captured at eth0'],
-  ])('%s: %#', async (said, eth0, line) => {
+    ['none: [retransmission]', 'pass: 1 connection: none [eth0 1]', whole],
+    ['none: [retransmission]', 'fail: 2 connections: 1 retransmission [eth0 13]', [...whole, ...repeated]],
+    ['none: [zero-window]', 'pass: 2 connections: none [eth0 1 9]', [...whole, ...repeated]],
+    ['max: { retransmission: 1 }', 'pass: 1 connection: 1 retransmission [eth0 1]', repeated],
+    ['max: { retransmission: 0 }', 'fail: 1 connection: 1 retransmission [eth0 5]', repeated],
+    ['none: any', 'unknown: no connection was captured at eth0', []],
+  ])('%s: %s', async (said, line, eth0) => {
     const round = { lab: 'nat', captures: { eth0, eth1: whole } };
     expect(lineOf(await judgedRound(round, `- analysis: { at: eth0, ${said} }`))).toBe(line);
   });
