@@ -15,7 +15,8 @@ import { unreachable } from './reach.ts';
 import type { Hop } from './reach.ts';
 import type { Declared } from './schema.ts';
 import type { Balancer, Node, Role, Topology } from './types.ts';
-import { resolveCaptures, resolveTraffic } from './watching.ts';
+import { resolveCaptures } from './captures.ts';
+import { resolveTraffic } from './traffic.ts';
 import { resolveInterfaces, resolveSegments, toSegment } from './wiring.ts';
 import type { Machines } from './wiring.ts';
 
