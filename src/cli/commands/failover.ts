@@ -22,7 +22,7 @@ import { EXIT, Failure } from '../failure.ts';
 import { chooseFor } from '../kernel.ts';
 import { buildOptions } from '../labs.ts';
 import { save, shown } from '../output.ts';
-import { openProgress, type LabProgress } from '../progress.ts';
+import { openProgress, type LabProgress, type Progress } from '../progress.ts';
 import { loadTopology, type Loaded } from '../topologies.ts';
 
 interface Options {
@@ -130,6 +130,44 @@ async function write(cli: Cli, path: string, text: string): Promise<void> {
   }
 }
 
+/** What each lab showed. One that had too little of the machine beside the others is measured again, by itself. */
+async function measureAll(
+  progress: Progress,
+  wanted: readonly Wanted[],
+  options: Options,
+): Promise<Outcome[]> {
+  const { cli } = progress;
+  const outcomes: Outcome[] = [];
+  // Requests come at a slow pace, so a processor carries several labs.
+  const limit = cli.cores * LABS_PER_CORE;
+  for (let from = 0; from < wanted.length; from += limit)
+    outcomes.push(...(await together(cli, wanted.slice(from, from + limit), options)));
+  for (const [index, each] of wanted.entries()) {
+    const late = busy(outcomes[index]!);
+    if (late === undefined) continue;
+    const { name } = each.topology;
+    if (!cli.json) cli.say(`${name}: measured again, by itself: ${late}\n`);
+    const again = { ...each, progress: progress.lab(`${name} again`) };
+    outcomes[index] = (await together(cli, [again], options))[0]!;
+  }
+  return outcomes;
+}
+
+function documentOf(wanted: readonly Wanted[], outcomes: readonly Outcome[], ok: boolean, options: Options) {
+  const { rate, after, ttl, fault } = options;
+  return {
+    schema: 'lblab/failover@1',
+    ok,
+    ...{ fault, rate, after, ttl },
+    labs: wanted.map(({ topology, output }, index) => ({
+      topology: topology.name,
+      captures: output,
+      ...(outcomes[index]!.doubt !== undefined && { doubt: outcomes[index]!.doubt }),
+      rows: outcomes[index]!.rows,
+    })),
+  };
+}
+
 export async function failover(plain: Cli, names: string[], options: Options): Promise<number> {
   const all = await Promise.all(
     (names.length > 0 ? names : METHODS).map(async (name) => loadTopology(plain, name)),
@@ -150,22 +188,7 @@ export async function failover(plain: Cli, names: string[], options: Options): P
     output: resolve(folder, topologies[index]!.name),
     progress: progress.lab(topologies[index]!.name),
   }));
-  const outcomes: Outcome[] = [];
-  // Requests come at a slow pace, so a processor carries several labs.
-  const limit = cli.cores * LABS_PER_CORE;
-  for (let from = 0; from < wanted.length; from += limit)
-    outcomes.push(...(await together(cli, wanted.slice(from, from + limit), options)));
-  for (const [index, each] of wanted.entries()) {
-    const late = busy(outcomes[index]!);
-    if (late === undefined) continue;
-    const { name } = each.topology;
-    if (!cli.json) cli.say(`${name}: measured again, by itself: ${late}\n`);
-    outcomes.splice(
-      index,
-      1,
-      ...(await together(cli, [{ ...each, progress: progress.lab(`${name} again`) }], options)),
-    );
-  }
+  const outcomes = await measureAll(progress, wanted, options);
 
   const rows = outcomes.flatMap((outcome) => outcome.rows);
   const doubts = outcomes.flatMap(({ doubt }, index) =>
@@ -173,23 +196,12 @@ export async function failover(plain: Cli, names: string[], options: Options): P
   );
   const isUnknown = doubts.length > 0 || rows.some(({ status }) => status === 'unknown');
   const isWrong = rows.some(({ status }) => status === 'fail');
-  const { rate, after, ttl, fault } = options;
-  const document = {
-    schema: 'lblab/failover@1',
-    ok: !isUnknown && !isWrong,
-    ...{ fault, rate, after, ttl },
-    labs: wanted.map(({ topology, output }, index) => ({
-      topology: topology.name,
-      captures: output,
-      ...(outcomes[index]!.doubt !== undefined && { doubt: outcomes[index]!.doubt }),
-      rows: outcomes[index]!.rows,
-    })),
-  };
+  const document = JSON.stringify(documentOf(wanted, outcomes, !isUnknown && !isWrong, options)) + '\n';
   const file = resolve(folder, 'failover.json');
-  await write(cli, file, `${JSON.stringify(document)}\n`);
+  await write(cli, file, document);
   if (options.html !== undefined)
     await write(cli, resolve(cli.cwd, options.html), htmlReport([], cli.cwd, rows));
-  if (cli.json) cli.out(`${JSON.stringify(document)}\n`);
+  if (cli.json) cli.out(document);
   else if (rows.length > 0) {
     const columns = cli.isTerminal ? cli.columns : 100;
     cli.out(
