@@ -23,6 +23,7 @@ export async function onTerminal(cli: Cli, client: SandboxClient, spawn: Spawn):
   stdout.on('resize', onResize);
   const onAbort = () => attachment.kill('SIGHUP');
   cli.signal.addEventListener('abort', onAbort);
+  if (cli.signal.aborted) onAbort();
   try {
     return await attachment.ended;
   } finally {

@@ -54,6 +54,7 @@ export class Watching {
   readonly #picture: readonly string[];
   /** Something has changed since it was drawn. */
   isChanged = true;
+  isOver = false;
 
   constructor(cli: Cli, lab: Lab, links: readonly MeteredLink[]) {
     this.#cli = cli;
@@ -208,6 +209,12 @@ export class Watching {
     this.#sending = undefined;
   }
 
+  /** Stops, and begins nothing any more. */
+  end(): void {
+    this.isOver = true;
+    this.stop();
+  }
+
   async #request(): Promise<void> {
     if (this.#sending !== undefined) return this.tell('requests are under way already');
     await this.#send({}, (requests) => {
@@ -243,6 +250,10 @@ export class Watching {
     if (this.#lab.topology.traffic === undefined) return this.tell('this lab has nothing to request');
     const { host, timeout } = this.#cli;
     const own = await attachLab(host, this.#lab.name, { timeout });
+    if (this.isOver) {
+      own.client.release();
+      return;
+    }
     const sending: Sending = { stop: () => own.client.release() };
     this.#sending = sending;
     void sendRequests(own, options)

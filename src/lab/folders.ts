@@ -95,12 +95,12 @@ export async function noteMonitor(dir: string, pid: number): Promise<void> {
   await writeFile(join(dir, 'monitor'), `${pid} ${(await startTime(pid)) ?? ''}`);
 }
 
-/** Removes what is left of a lab whose sandbox has ended. */
+/** Removes what is left of a lab whose sandbox has ended, or should have: the process in front leads a process group, and PID 1 is in it. */
 export async function remove(dir: string): Promise<void> {
   const [pid, started] = (await readFile(join(dir, 'monitor'), 'utf8').catch(() => '')).split(' ');
   if (await isAlive(Number(pid), started ?? '')) {
     try {
-      kill(Number(pid), 'SIGKILL');
+      kill(-Number(pid), 'SIGKILL');
     } catch {
       // It has just ended by itself.
     }

@@ -36,9 +36,9 @@ function environmentOf(spec: Confined): NodeJS.ProcessEnv {
   return spec.confined === true ? process.env : { ...process.env, ...spec.environment };
 }
 
-function launch(spec: Confined, stdio: StdioOptions): ChildProcess {
+function launch(spec: Confined, stdio: StdioOptions, detached = false): ChildProcess {
   const [program, ...args] = inNamespace(spec);
-  return spawn(program!, args, { cwd: spec.cwd, env: environmentOf(spec), stdio });
+  return spawn(program!, args, { cwd: spec.cwd, env: environmentOf(spec), stdio, detached });
 }
 
 function openOutput(path: string | undefined): number | undefined {
@@ -301,7 +301,15 @@ export async function attach(
 }
 
 function attachPipes(spec: Confined, sinks: Sinks): Attached {
-  const child = launch(spec, ['pipe', 'pipe', 'pipe']);
+  // A process group of its own: what a shell has started hears a signal too, as it would on a terminal.
+  const child = launch(spec, ['pipe', 'pipe', 'pipe'], true);
+  const kill = (signal: string) => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, signal);
+    } catch {
+      // All of it has ended.
+    }
+  };
   const tail = new Tail();
   child.stdout!.on('data', (chunk: Buffer) => sinks.output('stdout', chunk));
   child.stderr!.on('data', (chunk: Buffer) => sinks.output('stderr', chunk));
@@ -311,7 +319,7 @@ function attachPipes(spec: Confined, sinks: Sinks): Attached {
     write: (data, taken) => child.stdin!.write(data, () => taken()),
     end: () => child.stdin!.end(),
     resize: () => {},
-    kill: (signal) => child.kill(signal as NodeJS.Signals),
+    kill,
     pause: () => {
       child.stdout!.pause();
       child.stderr!.pause();

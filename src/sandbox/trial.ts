@@ -12,19 +12,24 @@ export interface Trier {
   readonly path: string;
 }
 
-/** Seconds that a trial may take. A working one takes some 10 ms. */
+/**
+ * Seconds that a trial may take. A working one takes some 10 ms. timeout(1) beside the program sees to it, so it holds as well when this process
+ * has gone. `bwrap --die-with-parent` would not do: in its first moments it dies and leaves behind a PID 1 that waits for it for ever, and so
+ * does one that a terminal's signals reach.
+ */
 const LIMIT = 2;
+const LIMITED = ['timeout', '--signal', 'KILL', String(LIMIT)];
 
 export type Outcome = { readonly ok: boolean; readonly output: string };
 
 /** Runs a program; `output` is all that it wrote, and what kept it from running when it could not. */
 export async function tryProgram(argv: readonly string[], path: string): Promise<Outcome> {
-  return run(argv, path);
+  return run([...LIMITED, ...argv], path);
 }
 
 /** Runs a shell script inside walls like a lab's. */
 export async function tryInside(script: string, trier: Trier): Promise<Outcome> {
-  const [bwrap, ...walls] = enclose(
+  const walls = enclose(
     {
       // Any folder that is there will do: scripts write nothing.
       dir: dirname(fileURLToPath(import.meta.url)),
@@ -37,24 +42,26 @@ export async function tryInside(script: string, trier: Trier): Promise<Outcome> 
       hosts: '/etc/hosts',
       path: trier.path,
     },
-    ['sh', '-c', script],
+    [...LIMITED, 'sh', '-c', script],
   );
-  return run([bwrap!, '--die-with-parent', ...walls], trier.path);
+  return run(walls, trier.path);
 }
 
 async function run(argv: readonly string[], path: string): Promise<Outcome> {
-  const { failed, timedOut, all, shortMessage, exitCode } = await execa(argv[0]!, argv.slice(1), {
+  const { failed, durationMs, all, shortMessage, exitCode, signal } = await execa(argv[0]!, argv.slice(1), {
     env: { PATH: path, LC_ALL: 'C' },
     extendEnv: false,
-    // The walls tell the pid of their first process on descriptor 4.
-    stdio: ['ignore', 'pipe', 'pipe', 'ignore', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     all: true,
     reject: false,
-    timeout: LIMIT * 1000,
+    detached: true,
+    // For walls that hang before there is a program in them.
+    timeout: (LIMIT + 1) * 1000,
     killSignal: 'SIGKILL',
     maxBuffer: 64 * 1024,
   });
-  const late = timedOut ? `\nno answer within ${LIMIT} s` : '';
-  const words = exitCode === undefined && !timedOut ? shortMessage : all;
+  const isLate = failed && durationMs >= LIMIT * 1000;
+  const late = isLate ? `\nno answer within ${LIMIT} s` : '';
+  const words = exitCode === undefined && signal === undefined ? shortMessage : all;
   return { ok: !failed, output: `${words}${late}`.trim() };
 }

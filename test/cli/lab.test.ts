@@ -5,7 +5,7 @@ import { access, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { place, type Place } from '../support/cli.ts';
-import { until } from '../support/processes.ts';
+import { hasConnected, stopAgent, until } from '../support/processes.ts';
 
 interface StatusDocument {
   readonly schema: string;
@@ -141,13 +141,29 @@ describe.each(['self', 'plain'] as const)('a lab that is up, as %s user', (user)
     const command = start(here(), ['exec', 'be1', '--', 'sh', '-c', script]);
     await command.said('up');
     expect(await command.end('SIGINT')).toMatchObject({ code: 9, stdout: Buffer.from('caught\n') });
+    const left = async () => (await here().run(['exec', 'be1', '--', 'ps', '-eo', 'args'])).stdout;
     const killed = start(here(), ['exec', 'be1', '--', 'sh', '-c', 'echo up >&2; exec sleep 4321']);
     await killed.said('up');
     await killed.end('SIGKILL');
-    await until(
-      async () => (await here().run(['exec', 'be1', '--', 'ps', '-eo', 'args'])).stdout,
-      (text) => !text.includes('sleep 4321'),
-    );
+    await until(left, (text) => !text.includes('sleep 4321'));
+    const shell = ['exec', 'be1', '--', 'sh', '-c', 'sleep 4322 & echo up >&2; sleep 4323'];
+    const parent = start(here(), shell);
+    await parent.said('up');
+    await parent.end('SIGKILL');
+    await until(left, (text) => !/sleep 432[23]/.test(text));
+    const asked = start(here(), shell);
+    await asked.said('up');
+    expect(await asked.end('SIGTERM')).toMatchObject({ code: 143 });
+    await until(left, (text) => !/sleep 432[23]/.test(text));
+  });
+
+  it('hands on a SIGTERM that comes before the command runs', async () => {
+    const goOn = await stopAgent(here().state, 'l7');
+    const command = start(here(), ['exec', 'be1', '--', 'sleep', '4324']);
+    await hasConnected(command.child.pid!);
+    const ended = command.end('SIGTERM');
+    goOn();
+    expect(await ended).toMatchObject({ code: 143 });
   });
 
   it('lets every node ping every node that it should reach', async () => {

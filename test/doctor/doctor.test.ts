@@ -1,11 +1,12 @@
 // `lblab doctor`: tells what is here by trying it, what follows for each lab, and what to do about what is missing. Machines that lack
 // something are this one with a program covered up, or with a kernel setting of a namespace of its own.
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { chooseKernel, obstacle, type Machine } from '../../src/sandbox/choose.ts';
 import { versionIn } from '../../src/sandbox/doctor.ts';
+import { processesOf, until } from '../support/processes.ts';
 import { PATH, temporaryFolder } from '../support/sandbox.ts';
 
 const LBLAB = resolve(import.meta.dirname, '../../bin/lblab.js');
@@ -148,6 +149,17 @@ describe('on a machine that lacks a program', () => {
     const { need } = await examined(plainUser('/usr/bin/linux.uml'));
     expect(need('user-mode-linux')).toMatchObject({ found: false, works: false });
   });
+});
+
+it('leaves no program that it has tried when it is killed', async () => {
+  const folder = await temporaryFolder();
+  await writeFile(join(folder, 'keepalived'), '#!/bin/sh\nexec sleep 4326\n', { mode: 0o755 });
+  const env = { PATH: `${folder}:${PATH}`, LBLAB_STATE_DIR: await temporaryFolder() };
+  const doctor = spawn(process.execPath, [LBLAB, 'doctor'], { env, stdio: 'ignore' });
+  const hanging = async () => processesOf('sleep 4326');
+  await until(hanging, (pids) => pids.length > 0);
+  doctor.kill('SIGKILL');
+  await until(hanging, (pids) => pids.length === 0);
 });
 
 describe('where user namespaces are forbidden', () => {

@@ -1,7 +1,11 @@
 // Commands beside each other: labs at once, and several commands on one lab. Each works or says who is in its way, and what it says holds.
-import { readdir, readlink, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startTime } from '../../src/lab/folders.ts';
+import { descendants } from '../../src/sandbox/family.ts';
 import { place, type Place, type Result } from '../support/cli.ts';
 import { processesOf, until } from '../support/processes.ts';
 
@@ -193,4 +197,29 @@ describe('on one lab', () => {
       );
     }
   });
+});
+
+it('a sandbox whose PID 1 is stopped, and whose command was killed, goes with the next lab', async () => {
+  const [program, ...args] = here.argv(['run', 'l7', '--kernel', 'host', '-n', '5000']);
+  const command = spawn(program!, args, { cwd: here.cwd, env: here.env, stdio: 'ignore' });
+  const monitor = await until(
+    async () => {
+      const folder = (await readdir(here.state)).find((name) => name.startsWith('run-'));
+      const note = folder && (await readFile(join(here.state, folder, 'monitor'), 'utf8').catch(() => ''));
+      return note ? Number(note.split(' ')[0]) : 0;
+    },
+    (pid) => pid > 0 && descendants(pid).length > 4,
+  );
+  const all = descendants(monitor);
+  process.kill(all[0]!, 'SIGSTOP');
+  command.kill('SIGKILL');
+  await once(command, 'exit');
+  expect(await here.run(['up', 'l7', '--kernel', 'host'])).toMatchObject({ code: 0 });
+  expect(await here.run(['down', 'l7'])).toMatchObject({ code: 0 });
+  const isThere = async (pid: number) => (await startTime(pid)) !== undefined;
+  await until(
+    async () => Promise.all(all.map(isThere)),
+    (there) => !there.includes(true),
+  );
+  await expectNothing();
 });

@@ -114,6 +114,16 @@ describe('a lab up on a user-mode kernel', () => {
 });
 
 describe('compare', () => {
+  it('says of a method without a balancer on the way that there is nothing to measure', async () => {
+    expect(await here.run(['compare', 'dnsrr', '--kernel', 'host'])).toMatchObject({
+      code: 4,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /^dnsrr: no SYN to port 80 was captured on the balancer's side towards the clients \(.*\); nothing is measured$/m,
+      ),
+    });
+  });
+
   it('measures each method on one kernel', async () => {
     const { code, stdout } = await here.run(['compare', 'l7', 'dsr', '-n', '6', '--json'], { seconds: 90 });
     expect(code).toBe(0);

@@ -1,5 +1,7 @@
 // Looks at the machine's processes. What a test leaves is a defect, and is ended.
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { descendants } from '../../src/sandbox/family.ts';
 
 /** Pids of the processes whose command line has a text, zombies left out. */
 export async function processesOf(text: string): Promise<number[]> {
@@ -44,4 +46,25 @@ export async function noneLeft(text: string, seconds = 5): Promise<void> {
     const list = lines.map((line, index) => `${pids[index]} ${line.replaceAll('\0', ' ').slice(0, 200)}`);
     throw new Error(`processes are left that know ${text}:\n${list.join('\n')}`);
   }
+}
+
+/** Stops the agent of a lab that is up in a state folder: commands wait for its first answer, until what is returned is called. */
+export async function stopAgent(state: string, lab: string): Promise<() => void> {
+  const record = await readFile(join(state, 'labs', lab, 'lab.json'), 'utf8');
+  const { pid } = JSON.parse(record) as { pid: number };
+  const agent = descendants(pid)[0]!;
+  process.kill(agent, 'SIGSTOP');
+  return () => process.kill(agent, 'SIGCONT');
+}
+
+/** Waits until a command has turned to an agent: it has a socket beside its standard streams. */
+export async function hasConnected(pid: number): Promise<void> {
+  const folder = `/proc/${pid}/fd`;
+  const sockets = async () =>
+    Promise.all(
+      (await readdir(folder).catch((): string[] => []))
+        .filter((fd) => Number(fd) > 2)
+        .map(async (fd) => readlink(join(folder, fd)).catch(() => '')),
+    );
+  await until(sockets, (links) => links.some((link) => link.startsWith('socket:')));
 }

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { place, type Place } from '../support/cli.ts';
-import { processesOf, until } from '../support/processes.ts';
+import { hasConnected, processesOf, stopAgent, until } from '../support/processes.ts';
 import { screen } from '../support/screen.ts';
 
 let here: Place;
@@ -136,6 +136,30 @@ describe('the screen', () => {
     // In hundredths of a second: under 5% of one core.
     expect((await ticks()) - before).toBeLessThan(20);
     await press('q');
+    await shows('ended with 0');
+  });
+
+  it.each(['SIGTERM', 'SIGINT'])('ends with %s, and the shell that it has opened', async (signal) => {
+    const { shows, press, lines } = await on();
+    await shows(KEYS);
+    await press('s');
+    await shows('(seen:be1) $');
+    const [pid] = await processesOf('lblab.js watch seen');
+    process.kill(pid!, signal);
+    await shows('ended with 0');
+    expect(await lines()).toEqual(['before', '(seen:be1) $ ended with 0']);
+  });
+
+  it('ends with a signal that comes while the screen is made ready', async () => {
+    const goOn = await stopAgent(here.state, 'seen');
+    const { shows } = await on();
+    const [pid] = await until(
+      async () => processesOf('lblab.js watch seen'),
+      (pids) => pids.length > 0,
+    );
+    await hasConnected(pid!);
+    process.kill(pid!, 'SIGTERM');
+    goOn();
     await shows('ended with 0');
   });
 

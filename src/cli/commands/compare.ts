@@ -6,6 +6,7 @@ import { comparisonMarkdown, comparisonTable, comparisonText } from '../../repor
 import type { Kernel } from '../../sandbox/start.ts';
 import { checkAccounts } from '../../verify/accounts.ts';
 import { compare as measure, type Comparison } from '../../verify/compare.ts';
+import { MissingEvidenceError } from '../../verify/observe.ts';
 import type { Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { chooseFor } from '../kernel.ts';
@@ -43,7 +44,12 @@ async function one(
         EXIT.undecided,
       );
     }
-    return measure(round.evidence);
+    try {
+      return measure(round.evidence);
+    } catch (error) {
+      if (!(error instanceof MissingEvidenceError)) throw error;
+      throw new Failure(`${topology.name}: ${error.message}; nothing is measured`, EXIT.undecided);
+    }
   } finally {
     await lab.destroy();
   }

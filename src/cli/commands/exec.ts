@@ -27,6 +27,8 @@ export async function exec(cli: Cli, name: string, command: string[], options: O
       timer = setTimeout(() => giveUp(new Failure(words, EXIT.failed)), cli.timeout * 1000);
     };
     cli.signal.addEventListener('abort', onAbort);
+    // It may have come before there was a program to hear of it.
+    if (cli.signal.aborted) onAbort();
     try {
       return exitCodeOf(await Promise.race([attachment.ended, stuck]));
     } finally {

@@ -9,6 +9,7 @@ import { forTerminal } from '../../report/escape.ts';
 import type { Judged } from '../../report/types.ts';
 import { failovers, type Failover } from '../../verify/failover.ts';
 import { judgeRound, summary } from '../../verify/index.ts';
+import { MissingEvidenceError } from '../../verify/observe.ts';
 import { callerOf, type Cli } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { shown } from '../output.ts';
@@ -77,7 +78,12 @@ async function ofDocument(cli: Cli, path: string): Promise<Subjects> {
     const rounds = await Promise.all(
       read.data.labs.map(async ({ topology, captures }) => roundIn(captures, topology)),
     );
-    return { results: [], failed: rounds.flatMap(({ evidence }) => failovers(evidence)) };
+    try {
+      return { results: [], failed: rounds.flatMap(({ evidence }) => failovers(evidence)) };
+    } catch (error) {
+      if (!(error instanceof MissingEvidenceError)) throw error;
+      throw refuse(error.message);
+    }
   }
   const results = await Promise.all(
     read.data.labs.map(async ({ lab, topology, kernel, captures, timings }) => {

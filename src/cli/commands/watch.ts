@@ -38,7 +38,7 @@ async function onScreen(cli: Cli, lab: Lab): Promise<number> {
   let isPaused = false;
   let tick = 0;
   const draw = () => {
-    if (isPaused) return;
+    if (isPaused || watching.isOver) return;
     watching.isChanged = false;
     const [columns, rows] = [stdout.columns || 80, stdout.rows || 24];
     const ascii = !isUtf8(cli);
@@ -104,7 +104,8 @@ async function onScreen(cli: Cli, lab: Lab): Promise<number> {
       const code = await openShell(cli, lab, node);
       watching.tell(code === 0 ? '' : `the shell in ${node.name} ended with ${code}`);
     } finally {
-      listen();
+      // Whoever ended the view while the shell was open has no keys for it.
+      if (!watching.isOver) listen();
       isPaused = false;
     }
   };
@@ -114,6 +115,8 @@ async function onScreen(cli: Cli, lab: Lab): Promise<number> {
   const onExit = () => region.clear();
   stdout.on('resize', onResize);
   cli.signal.addEventListener('abort', onAbort);
+  // It may have come while the screen was made ready.
+  if (cli.signal.aborted) onAbort();
   lab.client.once('lost', onLost);
   process.on('exit', onExit);
   listen();
@@ -122,6 +125,7 @@ async function onScreen(cli: Cli, lab: Lab): Promise<number> {
   try {
     return await over;
   } finally {
+    watching.end();
     clearInterval(pace);
     stdout.off('resize', onResize);
     cli.signal.removeEventListener('abort', onAbort);
@@ -131,7 +135,6 @@ async function onScreen(cli: Cli, lab: Lab): Promise<number> {
     stdin.unref?.();
     stdin.setRawMode(false);
     region.clear();
-    watching.stop();
     meter.close();
   }
 }
