@@ -1,5 +1,6 @@
 // The commands, their options and examples; which file carries each out; and what an error becomes. Files are loaded when called.
 import { setMaxListeners } from 'node:events';
+import { sep } from 'node:path';
 import { Command, CommanderError, Option, type Argument } from 'commander';
 import { CONCURRENCY, FOR, labName, RATE, REQUESTS, seconds } from './arguments.ts';
 import { defineFaultCommands } from './fault-commands.ts';
@@ -59,7 +60,7 @@ export async function main(argv: readonly string[], version: string): Promise<nu
       process.stderr.write('interrupted; nothing of this command is left running\n');
       return signalCode;
     }
-    return explain(error, cli?.debug ?? argv.includes('--debug'));
+    return explain(error, cli?.debug ?? argv.includes('--debug'), cli?.host.home);
   }
   return signalCode === 0 || ownSignals ? code : signalCode;
 }
@@ -72,11 +73,26 @@ function say(text: string): void {
   process.stderr.write(`${text.split('\n').map(forTerminal).join('\n')}\n`);
 }
 
-function explain(error: unknown, debug: boolean): number {
+/** Whether Node's words of a file that is not there are of one in a folder. */
+const isMissingIn = (folder: string, message: string) =>
+  message.startsWith('ENOENT: ') && message.includes(`'${folder}${sep}`);
+
+/** `state`: the folder that labs live in. */
+function explain(error: unknown, debug: boolean, state?: string): number {
   const known = error as { name?: string; exitCode?: number; message: string };
   if (known.name === 'TopologyError' || known instanceof Failure || typeof known.exitCode === 'number') {
     say(debug && error instanceof Error ? error.stack! : known.message);
     return known.exitCode ?? EXIT.usage;
+  }
+  // Whoever finds it missing: a command, or the sandbox.
+  if (
+    state !== undefined &&
+    known.message.startsWith('ENOENT: ') &&
+    known.message.includes(`'${state}${sep}`)
+  ) {
+    say(`${known.message}
+somebody else removed it: keep what cleans up from ${state}, or name another folder with LBLAB_STATE_DIR`);
+    return EXIT.missing;
   }
   if (known.name === 'SandboxError') {
     say(`${known.message}\nlblab doctor says what this machine lacks`);

@@ -284,6 +284,22 @@ describe('a state folder that somebody removes', () => {
   });
 });
 
+describe('a state folder that is emptied again and again', () => {
+  it('is named, and it is no defect of lblab', async () => {
+    const going = { on: true };
+    const emptied = (async () => {
+      while (going.on)
+        for (const name of await readdir(here.state))
+          await rm(join(here.state, name), { recursive: true, force: true, maxRetries: 10 });
+    })();
+    const { code, stderr } = await here.run(['run', 'l7', '--kernel', 'host']);
+    going.on = false;
+    await emptied;
+    expect({ code, stderr }).toMatchObject({ code: 3 });
+    expect(stderr).toMatch(/LBLAB_STATE_DIR|the sandbox ended/);
+  });
+});
+
 describe('a disk that is full', () => {
   it.skipIf(process.getuid!() !== 0)(
     'is named, and nothing is left (needs root, to mount a small file system)',
