@@ -2,6 +2,7 @@
 // with the connections that a proxy opened for it. Pure, and the costly part of a ladder: done once, however many ladders are drawn.
 import {
   connections,
+  groupBy,
   joinRequests,
   joinTwins,
   type Capture,
@@ -12,7 +13,7 @@ import {
 import type { Topology } from '../../topology/types.ts';
 import { endpoint } from '../../verify/words.ts';
 import { passedOn } from './proxied.ts';
-import type { AskedAnew, Conversation, Point, SeenConnection } from './types.ts';
+import type { Conversation, Point } from './types.ts';
 
 export interface Traffic {
   readonly points: readonly Point[];
@@ -54,6 +55,7 @@ export function readTraffic(points: readonly Point[], { first, topology }: Traff
   });
   const connectionOf = (point: number, packet: number) => ofPacket[point]!.get(packet);
   const groups = new Groups(all.length);
+  const rootOf = (connection: Connection) => groups.rootOf(index.get(connection)!);
   const twins = joinTwins(captures);
   const idOf = ({ capture, packet }: Twin['sightings'][number]) => {
     const connection = connectionOf(capture, packet);
@@ -70,10 +72,11 @@ export function readTraffic(points: readonly Point[], { first, topology }: Traff
   }
   joinAnswers(captures, (point, packet) => index.get(connectionOf(point, packet)!), groups);
   const servers = new Map<number, Set<string>>();
-  all.forEach(({ connection: { server } }, id) => {
-    const root = groups.rootOf(id);
+  for (const { connection } of all) {
+    const root = rootOf(connection);
+    const { server } = connection;
     servers.set(root, (servers.get(root) ?? new Set()).add(endpoint(server.address, server.port)));
-  });
+  }
   const nodes = new Map(
     (topology?.nodes ?? []).flatMap(({ name, interfaces }) =>
       interfaces.map(({ mac }) => [mac, name] as const),
@@ -82,46 +85,23 @@ export function readTraffic(points: readonly Point[], { first, topology }: Traff
   const asked = passedOn(joinRequests(found), {
     packets: (point) => captures[point]!.packets,
     nodeOf: (mac) => nodes.get(mac),
-    servers: (connection) => servers.get(groups.rootOf(index.get(connection)!))!,
+    servers: (connection) => servers.get(rootOf(connection))!,
   });
   for (const { outside, inside } of asked)
     groups.join(index.get(outside.connection)!, index.get(inside.connection)!);
 
-  const members = new Map<number, number[]>();
-  all.forEach((_, id) => {
-    const root = groups.rootOf(id);
-    const list = members.get(root);
-    if (list === undefined) members.set(root, [id]);
-    else list.push(id);
-  });
-  const requestsOf = new Map<number, AskedAnew[]>();
-  for (const { outside, inside, nanoseconds } of asked) {
-    const root = groups.rootOf(index.get(outside.connection)!);
-    const its = requestsOf.get(root) ?? [];
-    requestsOf.set(root, its);
-    its.push({
-      outside: outside.connection.http[outside.exchange]!.request!,
-      inside: inside.connection.http[inside.exchange]!.request!,
-      nanoseconds,
-    });
-  }
-  const conversations = [...members]
-    .map(([root, ids]) => ({
+  const askedOf = groupBy(asked, ({ outside }) => rootOf(outside.connection));
+  const conversations = [...groupBy(all, ({ connection }) => rootOf(connection))]
+    .map(([root, its]) => ({
       root,
-      connections: ids
-        .map((id): SeenConnection => all[id]!)
-        .sort((a, b) => Number(a.connection.firstTime - b.connection.firstTime)),
+      connections: its.sort((a, b) => Number(a.connection.firstTime - b.connection.firstTime)),
     }))
     .sort((a, b) => Number(a.connections[0]!.connection.firstTime - b.connections[0]!.connection.firstTime));
   const numberOf = new Map(conversations.map(({ root }, at) => [root, at + 1]));
-  const ofConversation = new Map<number, Twin[]>();
-  for (const twin of twins) {
-    const id = twin.sightings.map(idOf).find((each) => each !== undefined);
-    const number = id === undefined ? 0 : numberOf.get(groups.rootOf(id))!;
-    const list = ofConversation.get(number);
-    if (list === undefined) ofConversation.set(number, [twin]);
-    else list.push(twin);
-  }
+  const ofConversation = groupBy(twins, ({ sightings }) => {
+    const id = sightings.map(idOf).find((each) => each !== undefined);
+    return id === undefined ? 0 : numberOf.get(groups.rootOf(id))!;
+  });
   return {
     points,
     total: end === undefined ? conversations.length : most.length,
@@ -129,7 +109,11 @@ export function readTraffic(points: readonly Point[], { first, topology }: Traff
     conversations: conversations.slice(0, end === undefined ? undefined : first).map((conversation, at) => ({
       number: at + 1,
       connections: conversation.connections,
-      requests: requestsOf.get(conversation.root) ?? [],
+      requests: (askedOf.get(conversation.root) ?? []).map(({ outside, inside, nanoseconds }) => ({
+        outside: outside.connection.http[outside.exchange]!.request!,
+        inside: inside.connection.http[inside.exchange]!.request!,
+        nanoseconds,
+      })),
       firstTime: conversation.connections[0]!.connection.firstTime,
       lastTime: conversation.connections
         .map(({ connection }) => connection.lastTime)
