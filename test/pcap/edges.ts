@@ -23,6 +23,8 @@ const missed = (times: number, acknowledgment = 11) => [
   '> A 21 1 10',
   ...Array.from({ length: times }, () => `< A 1 ${acknowledgment} 0`),
 ];
+/** A round trip below 0, and bytes 10 to 18 missed. */
+const BACKWARDS = ['> S 0 0 0', '< SA 0 1 0 after=-9', '> A 1 1 0 after=-9', '> A 1 1 9', '> A 19 1 9'];
 const CLOSED = [...HANDSHAKE, '< A 1 1 0 win=0'];
 
 const CONVERSATIONS: readonly Conversation[] = [
@@ -113,16 +115,7 @@ const CONVERSATIONS: readonly Conversation[] = [
     ]),
   ),
   { steps: [...HANDSHAKE, '> A 1 1 10 after=-9000000', '> A 21 1 10 after=1', '> A 11 1 9 after=1'] },
-  {
-    steps: [
-      '> S 0 0 0',
-      '< SA 0 1 0 after=-9',
-      '> A 1 1 0 after=-9',
-      '> A 1 1 9',
-      '> A 19 1 9',
-      '> A 10 1 8',
-    ],
-  },
+  { steps: [...BACKWARDS, '> A 10 1 8'] },
   { steps: ['> S 0 0 0 after=9', '> A 1 1 0 after=0', '> A 1 1 9', '> A 19 1 9', '> A 10 1 8 after=9'] },
   // What had come already.
   ...[9, 10, 11].flatMap((end) => [
@@ -183,16 +176,7 @@ const CONVERSATIONS: readonly Conversation[] = [
     ],
   })),
   // At a round trip below 0, which makes every other time the shorter one; none at all is shorter too.
-  {
-    steps: [
-      '> S 0 0 0',
-      '< SA 0 1 0 after=-9',
-      '> A 1 1 0 after=-9',
-      '> A 1 1 9',
-      '> A 19 1 9',
-      '> A 10 1 8 after=0',
-    ],
-  },
+  { steps: [...BACKWARDS, '> A 10 1 8 after=0'] },
   // Before any was offered Wireshark takes a window for as large as a number can be, which reaches to 0xffffffff.
   ...[14, 15, 16].map((length) => ({ client: 0xffff_fff0, steps: ['> S 0 0 0', `> A 0 0 ${length}`] })),
   // The smallest window that is open.
