@@ -85,12 +85,8 @@ function explain(error: unknown, debug: boolean, state?: string): number {
     return known.exitCode ?? EXIT.usage;
   }
   // Whoever finds it missing: a command, or the sandbox.
-  if (
-    state !== undefined &&
-    known.message.startsWith('ENOENT: ') &&
-    known.message.includes(`'${state}${sep}`)
-  ) {
-    say(`${known.message}
+  if (state !== undefined && error instanceof Error && isMissingIn(state, error.message)) {
+    say(`${error.message}
 somebody else removed it: keep what cleans up from ${state}, or name another folder with LBLAB_STATE_DIR`);
     return EXIT.missing;
   }
