@@ -30,7 +30,8 @@ function unlessAbsent<T>(read: () => T): T | undefined {
   }
 }
 
-const readText = (path: string) => unlessAbsent(() => readPlain(path).toString('utf8'));
+/** A file's text; nothing where there is none. @throws LabError for what is no plain file */
+export const readText = (path: string) => unlessAbsent(() => readPlain(path).toString('utf8'));
 
 function firstBytes(path: string): string {
   const bytes = Buffer.alloc(NAME_BYTES);

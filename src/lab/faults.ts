@@ -1,6 +1,5 @@
 // Faults of a lab that runs: services ended, cables pulled, links made slow or lossy, addresses withdrawn from DNS; and mended again. What is
 // broken is asked of the sandbox each time, so a fault made by other means counts too.
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ADDRESSES, addressesFile, dnsService } from '../balancers/dns.ts';
 import { netem } from '../plan/build.ts';
@@ -13,6 +12,7 @@ import type { Interface, Link, Node } from '../topology/types.ts';
 import { contextOf, execute } from './execute.ts';
 import { LabError } from './lab-error.ts';
 import { UP, type Lab } from './lab.ts';
+import { readPlain } from './plain-file.ts';
 
 /** What a fault did. */
 export interface FaultDone {
@@ -232,7 +232,7 @@ async function impair(
 /** Backends that DNS does not answer with. */
 async function withdrawn(lab: Lab): Promise<Set<string>> {
   const { balancer } = lab.topology;
-  const text = await readFile(join(lab.dir, nodeFolder(balancer!.node), ADDRESSES), 'utf8');
+  const text = readPlain(join(lab.dir, nodeFolder(balancer!.node), ADDRESSES)).toString('utf8');
   const there = new Set(text.split('\n').map((line) => line.split(' ')[0]));
   const reals = balancer!.services[0]!.backends;
   return new Set(reals.filter(({ address }) => !there.has(address)).map(({ node }) => node));
@@ -243,12 +243,12 @@ async function answerWith(lab: Lab, without: ReadonlySet<string>): Promise<void>
   const balancer = lab.topology.balancer!;
   const folder = join(lab.dir, nodeFolder(balancer.node));
   const log = join(folder, 'dnsmasq.log');
-  const readings = async () => (await readFile(log, 'utf8')).split(`read ${ADDRESSES} -`).length;
-  const before = await readings();
+  const readings = () => readPlain(log).toString('utf8').split(`read ${ADDRESSES} -`).length;
+  const before = readings();
   await lab.client.write(join(folder, ADDRESSES), addressesFile(balancer, without));
   await lab.client.signal(dnsService(balancer.node), 'SIGHUP');
   const deadline = performance.now() + lab.timeout * MILLISECOND;
-  while ((await readings()) === before) {
+  while (readings() === before) {
     if (performance.now() > deadline)
       throw new LabError(`dnsmasq has not read its addresses after ${lab.timeout} s`, 1);
     await new Promise((resolve) => setTimeout(resolve, 2));

@@ -1,14 +1,15 @@
 // A load on a lab that runs: h2load in its clients while all capture points capture. Reads what h2load, tcpdump and the backends' access logs
 // say; the captures themselves are left on disk, and never held in memory.
-import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { contextOf, spawnOf } from './execute.ts';
-import { accessLogPaths, incompleteness, tcpdumpCounts, type Offsets } from './evidence.ts';
+import { accessLogPaths, incompleteness, readText, tcpdumpCounts, type Offsets } from './evidence.ts';
 import { hold } from './hold.ts';
+import { LabError } from './lab-error.ts';
 import type { Lab } from './lab.ts';
+import { openedPath, openPlain } from './plain-file.ts';
 import { inRound } from './round.ts';
 import { loadSteps, type LoadOptions } from '../plan/load.ts';
 import type { CommandStep } from '../plan/types.ts';
@@ -70,10 +71,12 @@ async function countLines(
 ): Promise<number | undefined> {
   let lines = 0;
   try {
-    const input = createReadStream(path, { start: from, encoding: 'latin1' });
+    await using file = await openPlain(path);
+    const input = file.createReadStream({ start: from, encoding: 'latin1', autoClose: false });
     for await (const line of createInterface({ input, crlfDelay: Infinity }))
       if (line !== '' && (except === undefined || !line.includes(`"GET ${except} `))) lines++;
-  } catch {
+  } catch (error) {
+    if (error instanceof LabError) throw error;
     return undefined;
   }
   return lines;
@@ -93,7 +96,7 @@ async function readLogs(dir: string, topology: Topology, offsets: Offsets): Prom
 async function readCapturesWords(dir: string, topology: Topology): Promise<LoadCapture[]> {
   return Promise.all(
     topology.captures.map(async ({ name, node, interface: link }) => {
-      const log = await readFile(join(dir, `${name}.log`), 'utf8').catch(() => '');
+      const log = readText(join(dir, `${name}.log`)) ?? '';
       const incomplete = incompleteness(log, undefined);
       return {
         name,
@@ -116,6 +119,17 @@ async function makeRoom(lab: Lab, connections: number): Promise<void> {
   const setting = `net.netfilter.nf_conntrack_max=${Math.max(16_384, 2 * connections)}`;
   // -e: a lab without connection tracking has no such setting.
   await lab.client.run({ argv: ['sysctl', '-e', '-q', '-w', setting], cwd: lab.dir });
+}
+
+/** Lets captures be read as they are now, by paths at which nothing can take their place. */
+async function keepOpen(captures: readonly LoadCapture[], keep: RunLoadOptions['keep']): Promise<void> {
+  const files: FileHandle[] = [];
+  try {
+    for (const { path } of captures) files.push(await openPlain(path));
+    await keep(captures.map((capture, index) => ({ ...capture, path: openedPath(files[index]!) })));
+  } finally {
+    for (const file of files) await file.close();
+  }
 }
 
 /** Puts a load on a lab. The lab stays as it was, with nothing capturing. */
@@ -147,7 +161,7 @@ export async function runLoad(lab: Lab, options: RunLoadOptions): Promise<LoadRo
           logs = await readLogs(dir, topology, offsets);
         }
         const captures = await readCapturesWords(dir, topology);
-        await options.keep(captures);
+        await keepOpen(captures, options.keep);
         return { captures, logs };
       },
     );

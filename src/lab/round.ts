@@ -1,13 +1,15 @@
 // One round: captures on, requests sent, captures drained to the last packet and off, tables read.
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { contextOf, execute } from './execute.ts';
 import { hold } from './hold.ts';
 import { accessLogPaths, FAULTS_FILE, readEvidence, tcpdumpCounts, type Offsets } from './evidence.ts';
+import { LabError } from './lab-error.ts';
 import { interruption, stagesOf, type Lab } from './lab.ts';
-import { summarize } from '../pcap/index.ts';
+import { NotACaptureError, summarize } from '../pcap/index.ts';
 import { SandboxError } from '../sandbox/client.ts';
 import { lastWords } from '../sandbox/start.ts';
+import { readPlain, withCapture } from './plain-file.ts';
 import { captureStage } from '../plan/build.ts';
 import type { TrafficOptions } from '../plan/traffic.ts';
 import type { CapturePoint, Topology } from '../topology/types.ts';
@@ -61,7 +63,13 @@ async function logOffsets(lab: Lab): Promise<Offsets> {
 
 /** Whether every connection that both sides spoke on has been closed; one that one side only was seen on is closed when that side is. */
 async function allClosed(path: string): Promise<boolean> {
-  const { connections } = await summarize(path);
+  const connections = await withCapture(path, async (opened) => (await summarize(opened)).connections).catch(
+    (error: unknown) => {
+      // Reading the evidence says so.
+      if (error instanceof NotACaptureError) return [];
+      throw error;
+    },
+  );
   return connections.every(
     (connection) =>
       connection.protocol !== 'tcp' ||
@@ -87,7 +95,7 @@ async function drain(lab: Lab, points: readonly string[], isMany = false): Promi
         await lab.client.signal(`capture.${point}`, 'SIGUSR1');
         const deadline = performance.now() + 500;
         for (;;) {
-          const text = (await readFile(path, 'utf8')).slice(size);
+          const text = readPlain(path).subarray(size).toString('utf8');
           const counts = tcpdumpCounts(text);
           if (counts !== undefined || performance.now() > deadline) return counts;
           await tick(1);
@@ -219,6 +227,9 @@ export async function inRound<Found>(
     const found = await timed('read', async () => read(lab.dir, topology, offsets));
     return { found, timings };
   } catch (error) {
+    const { code, path, message } = error as NodeJS.ErrnoException;
+    if (code !== undefined && path?.startsWith(lab.dir) === true)
+      throw new LabError(`${message}: a program of the lab's has changed lblab's own files`, 4);
     // The sandbox died or hangs: what it had written is evidence still, and says itself that it is not whole.
     if (!(error instanceof SandboxError) || !broken(lab, error)) throw error;
     const short = error.message;

@@ -1,8 +1,9 @@
 // Packets of a round's captures while they come: follows the files that tcpdump writes, which is the same on every kernel and takes nothing
 // away from the files.
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { IncrementalReader, type Packet } from '../pcap/index.ts';
+import { openPlain } from './plain-file.ts';
 
 /** A packet, and the index of the capture that has it. */
 export interface Seen {
@@ -33,7 +34,7 @@ export class GrowingCapture {
 
   /** What has come since. */
   async read(): Promise<Packet[]> {
-    this.#handle ??= await open(this.#path, 'r');
+    this.#handle ??= await openPlain(this.#path);
     const packets: Packet[] = [];
     const buffer = new Uint8Array(CHUNK);
     for (;;) {

@@ -1,8 +1,8 @@
 // Makes a sandbox: starts its walls with the agent inside, waits until the agent answers, and sees to it that a sandbox that cannot start
 // says why.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
-import { readFile, realpath, writeFile } from 'node:fs/promises';
+import { closeSync, constants, existsSync, openSync, readFileSync } from 'node:fs';
+import { open, readFile, realpath, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -200,11 +200,24 @@ async function umlKeeper(options: StartOptions, walls: Walls, bare: boolean): Pr
   return [process.execPath, AGENT, bare ? 'lone-keeper' : 'keeper', files.socket, files.console, ...kernel];
 }
 
+/** Bytes of a log that are looked at. */
+const LOG_END = 16 * 1024;
+
+/** The end of a file. The lab's programs could have put a pipe in its place, or a link, or made it of any length. */
+async function endOfFile(path: string): Promise<string> {
+  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  const info = await file.stat();
+  if (!info.isFile()) return '';
+  const from = Math.max(0, info.size - LOG_END);
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(LOG_END), 0, LOG_END, from);
+  return buffer.toString('utf8', 0, bytesRead);
+}
+
 /** The last lines that the sandbox's own programs wrote, to put behind an error. */
 export async function lastWords(dir: string, lines = 8): Promise<string> {
   const files = sandboxFiles(dir);
   const texts = await Promise.all(
-    [files.console, files.log].map(async (file) => readFile(file, 'utf8').catch(() => '')),
+    [files.console, files.log].map(async (file) => endOfFile(file).catch(() => '')),
   );
   const last = texts
     .flatMap((text) => text.trimEnd().split('\n').slice(-lines))

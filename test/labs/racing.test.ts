@@ -223,3 +223,23 @@ it('a sandbox whose PID 1 is stopped, and whose command was killed, goes with th
   );
   await expectNothing();
 });
+
+it.each([
+  ['a pipe', 'mkfifo', 2, /eth0\.log is no plain file$/m],
+  ['nothing', ':', 4, /eth0\.log'?: a program of the lab's has changed lblab's own files$/m],
+])(
+  "a lab's program that puts %s in the place of lblab's files holds up nobody",
+  async (_, put, code, words) => {
+    expect(await here.run(['up', 'l7', '--kernel', 'host'])).toMatchObject({ code: 0 });
+    const file = join(here.state, 'labs/l7/lab/eth0.log');
+    const script = `while :; do [ -s ${file} ] && rm -f ${file} && ${put} ${file}; sleep 0.01; done`;
+    const [program, ...args] = here.argv(['exec', 'lb', '--', 'sh', '-c', script]);
+    const attack = spawn(program!, args, { cwd: here.cwd, env: here.env, stdio: 'ignore' });
+    try {
+      const captured = await here.run(['capture', '--no-traffic', '--for', '1s']);
+      expect(captured).toMatchObject({ code, stderr: expect.stringMatching(words) });
+    } finally {
+      attack.kill('SIGKILL');
+    }
+  },
+);

@@ -1,0 +1,49 @@
+// Files in the place of which a lab's programs, or somebody before us, put something else: what is read of them, and what is refused.
+import { execFileSync } from 'node:child_process';
+import { mkdir, symlink, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { openPlain, readPlain } from '../../src/lab/plain-file.ts';
+import { GrowingCapture } from '../../src/lab/tail.ts';
+import { lastWords } from '../../src/sandbox/start.ts';
+import { temporaryFolder } from '../support/sandbox.ts';
+
+const pipe = (path: string) => execFileSync('mkfifo', [path]);
+
+test('a file is read whole, up to a limit', async () => {
+  const path = join(await temporaryFolder(), 'file');
+  await writeFile(path, 'x'.repeat(300_000));
+  expect(readPlain(path).length).toBe(300_000);
+  expect(readPlain(path, 300_000).length).toBe(300_000);
+  expect(() => readPlain(path, 299_999)).toThrow(`${path} is too large: 300000 bytes, at most 299999`);
+});
+
+test('one of /proc, which is longer than it says, is read up to the limit', () => {
+  expect(readPlain('/proc/self/status').toString()).toMatch(/^Name:/);
+  // 8 bytes for every page that there could be.
+  expect(() => readPlain('/proc/self/pagemap', 1_000_000)).toThrow(
+    /is too large: \d{7} bytes, at most 1000000/,
+  );
+});
+
+test('a pipe, a folder and a link are no capture that a lab has written', async () => {
+  const folder = await temporaryFolder();
+  const paths = ['pipe', 'folder', 'link', 'device'].map((name) => join(folder, name));
+  pipe(paths[0]!);
+  await mkdir(paths[1]!);
+  await symlink('/etc/passwd', paths[2]!);
+  await symlink('/dev/zero', paths[3]!);
+  for (const path of paths) {
+    await expect(openPlain(path)).rejects.toMatchObject({ exitCode: 2, message: `${path} is no plain file` });
+    await expect(new GrowingCapture(path).read()).rejects.toMatchObject({ exitCode: 2 });
+  }
+});
+
+test('the last words of a sandbox are the end of its logs, whatever their length, and nothing of what is none', async () => {
+  const dir = await temporaryFolder();
+  await writeFile(join(dir, 'sandbox.log'), 'first\n');
+  await truncate(join(dir, 'sandbox.log'), 5e9);
+  await writeFile(join(dir, 'sandbox.log'), '\nthe last\n', { flag: 'a' });
+  pipe(join(dir, 'console.log'));
+  expect(await lastWords(dir, 1)).toBe(':\n  the last');
+});
