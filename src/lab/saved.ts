@@ -10,9 +10,13 @@ import { LabError } from './lab-error.ts';
 const name = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$/);
 const address = z.looseObject({ address: z.string(), prefix: z.number() });
 
+const texts = z.record(z.string(), z.string());
+const words = z.array(z.string());
+
 const saved = z.looseObject({
   name,
   title: z.string(),
+  description: z.string(),
   segments: z.array(z.looseObject({ name, subnets: z.array(z.string()) })),
   nodes: z.array(
     z.looseObject({
@@ -22,6 +26,15 @@ const saved = z.looseObject({
         z.looseObject({ name, segment: z.string(), mac: z.string(), addresses: z.array(address) }),
       ),
       loopback: z.array(address),
+      routes: z.array(z.looseObject({ to: z.string(), via: z.string() })),
+      sysctls: texts,
+      files: texts,
+      environment: texts,
+      setup: z.array(words),
+      services: z.array(
+        z.looseObject({ name: z.string(), command: words, ready: z.looseObject({}), environment: texts }),
+      ),
+      httpd: z.looseObject({ server: z.enum(['apache', 'nginx']), ports: z.array(z.number()) }).optional(),
     }),
   ),
   balancer: z
@@ -37,7 +50,12 @@ const saved = z.looseObject({
           ),
         }),
       ),
-      nginx: z.looseObject({}),
+      nginx: z.looseObject({
+        http: z.array(z.string()),
+        upstreamDirectives: z.array(z.string()),
+        server: z.array(z.string()),
+        location: z.array(z.string()),
+      }),
       dns: z.looseObject({ name: z.string(), ttl: z.number() }).optional(),
       health: z.looseObject({ path: z.string() }).optional(),
       pair: z.looseObject({ node: z.string(), advert: z.number() }).optional(),
@@ -109,7 +127,13 @@ export function readSaved(text: string, path: string): Topology {
     throw wrong('no JSON');
   }
   const result = saved.safeParse(data);
-  if (result.success) return data as Topology;
+  if (result.success) {
+    const segments = new Set(result.data.segments.map((segment) => segment.name));
+    const links = result.data.nodes.flatMap((node) => node.interfaces);
+    const lost = links.find(({ segment }) => !segments.has(segment));
+    if (lost !== undefined) throw wrong(`there is no segment ${lost.segment}`);
+    return data as Topology;
+  }
   const { path: place, message } = result.error.issues[0]!;
   throw wrong(`${place.map(String).join('.')}: ${message}`);
 }

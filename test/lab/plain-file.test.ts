@@ -1,14 +1,15 @@
 // Files in the place of which a lab's programs, or somebody before us, put something else: what is read of them, and what is refused.
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdir, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { openPlain, readPlain } from '../../src/lab/plain-file.ts';
 import { GrowingCapture } from '../../src/lab/tail.ts';
 import { lastWords } from '../../src/sandbox/start.ts';
 import { temporaryFolder } from '../support/sandbox.ts';
 
-const pipe = (path: string) => execFileSync('mkfifo', [path]);
+const pipe = async (path: string) => promisify(execFile)('mkfifo', [path]);
 
 test('a file is read whole, up to a limit', async () => {
   const path = join(await temporaryFolder(), 'file');
@@ -29,7 +30,7 @@ test('one of /proc, which is longer than it says, is read up to the limit', () =
 test('a pipe, a folder and a link are no capture that a lab has written', async () => {
   const folder = await temporaryFolder();
   const paths = ['pipe', 'folder', 'link', 'device'].map((name) => join(folder, name));
-  pipe(paths[0]!);
+  await pipe(paths[0]!);
   await mkdir(paths[1]!);
   await symlink('/etc/passwd', paths[2]!);
   await symlink('/dev/zero', paths[3]!);
@@ -44,6 +45,6 @@ test('the last words of a sandbox are the end of its logs, whatever their length
   await writeFile(join(dir, 'sandbox.log'), 'first\n');
   await truncate(join(dir, 'sandbox.log'), 5e9);
   await writeFile(join(dir, 'sandbox.log'), '\nthe last\n', { flag: 'a' });
-  pipe(join(dir, 'console.log'));
+  await pipe(join(dir, 'console.log'));
   expect(await lastWords(dir, 1)).toBe(':\n  the last');
 });

@@ -54,6 +54,19 @@ describe('topology.json', () => {
       })),
       message: 'balancer.method: ',
     },
+    {
+      what: 'a segment that is not there',
+      change: changed((topology) => ({ ...topology, segments: [] })),
+      message: 'there is no segment front',
+    },
+    {
+      what: 'a command that is no list',
+      change: changed((topology) => ({
+        ...topology,
+        nodes: (topology.nodes as object[]).map((node) => ({ ...node, setup: [null] })),
+      })),
+      message: 'nodes.0.setup.0: ',
+    },
     { what: 'a list in its place', change: changed(() => []), message: ': ' },
   ])('with $what is refused', async ({ change, message }) => {
     const topology = JSON.parse(JSON.stringify(await l7())) as Record<string, unknown>;
