@@ -104,6 +104,25 @@ it('draws them, and writes the page at once', async () => {
   expect([code, stderr.replace(/^l7: on .*\n/, '')]).toEqual([0, '']);
 });
 
+it('measures again by itself what is not within what is allowed, and says so when it stays', async () => {
+  const shipped = await readFile(join(SHIPPED, 'l7.yaml'), 'utf8');
+  // The second server cannot be reached, so that nobody is left when the first one ends.
+  const lone = shipped
+    .replace('name: l7', 'name: lone')
+    .replace('role: balancer\n', 'role: balancer\n    setup: [ip route add unreachable 10.133.1.3/32]\n');
+  await writeFile(join(here.cwd, 'lone.yaml'), lone);
+  const argv = ['failover', './lone.yaml', 'l7', '--fault', 'stop-service', '--after', '2s', '--json'];
+  const { code, stdout } = await here.run(argv);
+  const { labs } = JSON.parse(stdout) as Document;
+  expect(labs.map(({ topology, rows }) => [topology, ...rows.map(({ status }) => status)])).toEqual([
+    ['lone', 'fail'],
+    ['l7', 'pass'],
+  ]);
+  expect(code).toBe(1);
+  const { stderr } = await here.run(argv.filter((word) => word !== '--json'));
+  expect(stderr).toMatch(/\nlone: measured again, by itself: lost \d+ of \d+ .* is not within up to 1\n/);
+}, 120_000);
+
 it.each([
   [['nope'], /^no topology "nope"/],
   [['dsr-article'], /^dsr-article has one backend only, so nothing can fail over\n/],

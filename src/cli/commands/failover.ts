@@ -117,9 +117,9 @@ async function together(cli: Cli, wanted: readonly Wanted[], options: Options): 
   }
 }
 
-/** Why a lab that ran beside others is worth another look: it had too little of the machine. */
-function busy({ rows }: Outcome): string | undefined {
-  return rows.filter((row) => !isReliable(row)).flatMap(complaints)[0];
+/** Why a lab is worth another look: it had too little of the machine, or may have had, as timers come late then. */
+function doubtful({ rows }: Outcome, isAlone: boolean): string | undefined {
+  return rows.filter((row) => !isReliable(row) || (row.status === 'fail' && !isAlone)).flatMap(complaints)[0];
 }
 
 async function write(cli: Cli, path: string, text: string): Promise<void> {
@@ -130,7 +130,7 @@ async function write(cli: Cli, path: string, text: string): Promise<void> {
   }
 }
 
-/** What each lab showed. One that had too little of the machine beside the others is measured again, by itself. */
+/** What each lab showed. One that did not do well beside the others is measured again, by itself. */
 async function measureAll(
   progress: Progress,
   wanted: readonly Wanted[],
@@ -143,10 +143,10 @@ async function measureAll(
   for (let from = 0; from < wanted.length; from += limit)
     outcomes.push(...(await together(cli, wanted.slice(from, from + limit), options)));
   for (const [index, each] of wanted.entries()) {
-    const late = busy(outcomes[index]!);
-    if (late === undefined) continue;
+    const doubt = doubtful(outcomes[index]!, wanted.length === 1);
+    if (doubt === undefined) continue;
     const { name } = each.topology;
-    if (!cli.json) cli.say(`${name}: measured again, by itself: ${late}\n`);
+    if (!cli.json) cli.say(`${name}: measured again, by itself: ${doubt}\n`);
     const again = { ...each, progress: progress.lab(`${name} again`) };
     outcomes[index] = (await together(cli, [again], options))[0]!;
   }
