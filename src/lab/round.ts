@@ -229,7 +229,10 @@ export async function inRound<Found>(
   } catch (error) {
     const { code, path, message } = error as NodeJS.ErrnoException;
     if (code !== undefined && path?.startsWith(lab.dir) === true)
-      throw new LabError(`${message}: a program of the lab's has changed lblab's own files`, 4);
+      throw new LabError(
+        `${message}: a program of the lab's, or somebody who cleans up, has changed lblab's own files`,
+        4,
+      );
     // The sandbox died or hangs: what it had written is evidence still, and says itself that it is not whole.
     if (!(error instanceof SandboxError) || !broken(lab, error)) throw error;
     const short = error.message;
