@@ -1,22 +1,13 @@
 // The process inside a sandbox that does what the command line asks for. It is its own program (dist/agent.js) with three parts:
 //   host     in a sandbox on this machine's kernel: takes requests and runs them
-//   keeper   in front of a user-mode kernel: starts the kernel and passes requests on to the guest; a `lone-keeper` has no walls around it
+//   keeper   in front of a user-mode kernel (keeper.ts); a `lone-keeper` has no walls around it
 //   guest    in the user-mode kernel, at the other end of its serial line
 // Until the lab is committed as up, the end of the control socket (descriptor 3) is the end of the sandbox.
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import {
-  constants,
-  existsSync,
-  mkdirSync,
-  openSync,
-  rmSync,
-  symlinkSync,
-  watch,
-  writeFileSync,
-} from 'node:fs';
+import { constants, mkdirSync, openSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ReadStream, WriteStream } from 'node:tty';
-import { createServer, Socket } from 'node:net';
+import { CONTROL, end, Front, type Message, type Send } from './front.ts';
+import { keeper, LINE_CHANNEL } from './keeper.ts';
 import { attach, NotReady, runToEnd, Service, type Attached, type Confined } from './processes.ts';
 import {
   Decoder,
@@ -28,10 +19,6 @@ import {
   type Request,
   type Spawn,
 } from './protocol.ts';
-
-type Message = Request | Control;
-type Send = (channel: number, id: number, reply: Reply, data?: Uint8Array) => void;
-type Handle = (envelope: Envelope<Message>, data: Buffer) => void;
 
 interface Session {
   attached?: Attached;
@@ -224,165 +211,10 @@ class Agent {
   }
 }
 
-/** The channel of the command that made the sandbox. */
-const CONTROL = 1;
-
-/** Ends this process and with it the sandbox: everything in its pid namespace dies. */
-function end(): never {
-  process.exit(0);
-}
-
-/**
- * Ends the sandbox when its socket is removed, as nobody could reach it any more: the folders that labs are in by default are cleared at
- * logout and by those who clean /tmp. Unlinking a file changes its attributes (inotify(7), IN_ATTRIB).
- */
-function endWith(socketPath: string): void {
-  const look = () => {
-    if (!existsSync(socketPath)) end();
-  };
-  try {
-    watch(socketPath, look).on('error', () => {});
-  } catch {
-    // The user has no inotify instance left, or it has gone already.
-  }
-  look();
-}
-
-/** Takes callers: the command that made the sandbox, on descriptor 3, and later ones on a Unix socket. */
-class Front {
-  readonly #sockets = new Map<number, Socket>();
-  #committed = false;
-  #next = CONTROL;
-  readonly #handle: Handle;
-
-  constructor(socketPath: string, handle: Handle) {
-    this.#handle = handle;
-    this.#take(new Socket({ fd: 3 }), true);
-    const server = createServer((socket) => this.#take(socket, false));
-    server.listen(socketPath, () => endWith(socketPath));
-  }
-
-  /** Sends to one caller, or to all (channel -1). A caller that has gone misses nothing that it asked for. */
-  readonly send: Send = (channel, id, reply, data) => {
-    const frame = encode({ channel: 0, id, message: reply }, data);
-    if (channel === -1) for (const socket of this.#sockets.values()) socket.write(frame);
-    else this.#sockets.get(channel)?.write(frame);
-  };
-
-  #take(socket: Socket, control: boolean): void {
-    const channel = this.#next++;
-    this.#sockets.set(channel, socket);
-    const decoder = new Decoder<Message | { op: 'destroy' }>(({ id, message }, data) => {
-      if (message.op === 'destroy') end();
-      if (message.op === 'commit') this.#committed = true;
-      this.#handle({ channel, id, message }, data);
-    });
-    socket.on('data', (chunk) => {
-      try {
-        decoder.push(chunk);
-      } catch {
-        socket.destroy();
-      }
-    });
-    socket.on('error', () => {});
-    socket.on('close', () => {
-      this.#sockets.delete(channel);
-      if (control && !this.#committed) end();
-      this.#handle({ channel, id: 0, message: { op: 'closed' } }, Buffer.alloc(0));
-    });
-  }
-}
-
 function host(socketPath: string): void {
   const agent = new Agent((...args) => front.send(...args), true);
   const front = new Front(socketPath, (envelope, data) => agent.handle(envelope, data));
   front.send(-1, 0, { event: 'hello' });
-}
-
-/**
- * Bytes under way to the guest. A user-mode kernel (6.1) that throttles its serial line, which it does when 3,968 bytes lie unread
- * (drivers/tty/n_tty.c), stops listening to it for ever: arch/um/drivers/line.c takes the line out of its poll set and never puts it back.
- */
-const LINE_WINDOW = 3072;
-/** The channel on which the guest says what it has read of the line. */
-const LINE_CHANNEL = -2;
-
-/** Writes to the guest's line, never more than it is sure to take in. */
-class Line {
-  readonly #line: Socket;
-  #waiting: Buffer[] = [];
-  #room = LINE_WINDOW;
-
-  constructor(line: Socket) {
-    this.#line = line;
-  }
-
-  write(data: Buffer): void {
-    this.#waiting.push(data);
-    this.#pump();
-  }
-
-  taken(bytes: number): void {
-    this.#room += bytes;
-    this.#pump();
-  }
-
-  #pump(): void {
-    while (this.#room > 0 && this.#waiting.length > 0) {
-      const first = this.#waiting[0]!;
-      const part = first.subarray(0, this.#room);
-      if (part.length === first.length) this.#waiting.shift();
-      else this.#waiting[0] = first.subarray(part.length);
-      this.#room -= part.length;
-      this.#line.write(part);
-    }
-  }
-}
-
-/** `argv` is the user-mode kernel and its parameters, whose first serial line is on its descriptors 3 and 4. */
-function keeper(socketPath: string, consolePath: string, argv: readonly string[], alone: boolean): void {
-  const console = openSync(consolePath, 'w', 0o644);
-  // With a randomised address space the kernel counts the gap before its heap, up to a gigabyte, as memory. Some containers forbid the
-  // personality(2) that turns it off; then the guest is only larger.
-  const fixed = spawnSync('setarch', ['-R', 'true']).status === 0 ? ['setarch', '-R', ...argv] : argv;
-  const guest = spawn(fixed[0]!, fixed.slice(1), {
-    stdio: ['ignore', console, console, 'pipe', 'pipe'],
-    detached: alone,
-  });
-  if (alone) watchOver(guest);
-  const [fromCommand, toCommand] = [guest.stdio[4] as Socket, guest.stdio[3] as Socket];
-  const toGuest = new Line(toCommand);
-  const front = new Front(socketPath, ({ channel, id, message }, data) => {
-    toGuest.write(encode({ channel, id, message }, data));
-  });
-  const decoder = new Decoder<Reply>(({ channel, id, message }, data) => {
-    if (channel === LINE_CHANNEL && message.event === 'taken') toGuest.taken(message.bytes);
-    else front.send(channel, id, message, data);
-  });
-  fromCommand.on('data', (chunk: Buffer) => decoder.push(chunk));
-  for (const line of [fromCommand, toCommand]) line.on('error', () => {});
-  guest.once('error', end);
-  guest.once('exit', end);
-}
-
-/**
- * Without a pid namespace to end, the kernel's processes are ended as their process group: by this process when it ends, and by a shell that
- * waits for its end should it be killed.
- */
-function watchOver(kernel: ChildProcess): void {
-  const group = String(kernel.pid);
-  const watcher = spawn('sh', ['-c', 'read -r _; kill -KILL -- "-$1"', 'sh', group], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-  });
-  watcher.unref();
-  process.once('exit', () => {
-    try {
-      process.kill(-kernel.pid!, 'SIGKILL');
-    } catch {
-      // It has ended by itself.
-    }
-  });
 }
 
 function guest(line: string, netnsFolder: string): void {

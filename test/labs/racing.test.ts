@@ -226,7 +226,12 @@ it('a sandbox whose PID 1 is stopped, and whose command was killed, goes with th
 
 it.each([
   ['a pipe', 'mkfifo', 2, /eth0\.log is no plain file$/m],
-  ['nothing', ':', 4, /eth0\.log'?: a program of the lab's, or somebody who cleans up, has changed lblab's own files$/m],
+  [
+    'nothing',
+    ':',
+    4,
+    /eth0\.log'?: a program of the lab's, or somebody who cleans up, has changed lblab's own files$/m,
+  ],
 ])(
   "a lab's program that puts %s in the place of lblab's files holds up nobody",
   async (_, put, code, words) => {
