@@ -1,6 +1,6 @@
 // Where callers of a sandbox come in: the command that made it, and whoever finds its socket. Knows who is there, not what they ask for; ends
 // the sandbox when nobody can come any more.
-import { existsSync, watch } from 'node:fs';
+import { lstatSync, watch } from 'node:fs';
 import { createServer, Socket } from 'node:net';
 import { Decoder, encode, type Control, type Envelope, type Reply, type Request } from './protocol.ts';
 
@@ -18,11 +18,12 @@ export function end(): never {
 
 /**
  * Ends the sandbox when its socket is removed, as nobody could reach it any more: the folders that labs are in by default are cleared at
- * logout and by those who clean /tmp. Unlinking a file changes its attributes (inotify(7), IN_ATTRIB).
+ * logout and by those who clean /tmp. Unlinking a file changes its attributes (inotify(7), IN_ATTRIB). What a program of the lab's has put in its
+ * place does not count: a lab is not ended that way.
  */
 function endWith(socketPath: string): void {
   const look = () => {
-    if (!existsSync(socketPath)) end();
+    if (lstatSync(socketPath, { throwIfNoEntry: false }) === undefined) end();
   };
   try {
     watch(socketPath, look).on('error', () => {});
