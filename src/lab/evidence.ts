@@ -1,13 +1,13 @@
 // Reads a round's evidence from a folder: pcaps, tcpdump's words, the clients' logs, the backends' access logs, tables. The same layout in
 // a lab's folder, in `captures/LAB`, and where an exported script ran.
-import { readSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { constants, readSync } from 'node:fs';
+import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LabError } from './lab-error.ts';
 import { Outlet, type Owner } from './outlet.ts';
-import { readPlain, withPlain } from './plain-file.ts';
+import { ForeignFileError, notPlain, openedPath, readPlain, withPlain } from './plain-file.ts';
 import { readCurlRecord, readFaults, readSaved, type CurlRecord } from './saved.ts';
-import { NotACaptureError, readCapture } from '../pcap/index.ts';
+import { NotACaptureError, readCapture, type Capture } from '../pcap/index.ts';
 import type { Topology } from '../topology/types.ts';
 import type { CapturedPoint, Evidence, RequestRecord } from '../verify/types.ts';
 
@@ -139,16 +139,23 @@ export function incompleteness(log: string | undefined, truncated: string | unde
   return undefined;
 }
 
+/** Opening a pipe would hold up this process even at its end, as a thread would wait in it. */
+async function readOpened(path: string): Promise<Capture> {
+  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  if (!(await file.stat()).isFile()) throw notPlain(path);
+  return await readCapture(openedPath(file), { path });
+}
+
 async function readPoint(
   dir: string,
   point: Topology['captures'][number],
 ): Promise<CapturedPoint | undefined> {
   const path = join(dir, `${point.name}.pcap`);
-  const info = await stat(path).catch(() => undefined);
-  if (info !== undefined && !info.isFile()) throw new LabError(`${path} is no plain file`);
-  const capture = await readCapture(path).catch((error: NodeJS.ErrnoException) => {
+  const capture = await readOpened(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
-    if (error instanceof NotACaptureError) throw new LabError(`${path}: not a capture: ${error.message}`);
+    if (error instanceof NotACaptureError)
+      throw new ForeignFileError(`${path}: not a capture: ${error.message}`);
+    if (error instanceof LabError) throw error;
     if (error.code !== undefined) throw new LabError(`${path}: ${error.message}`);
     throw error;
   });

@@ -4,6 +4,11 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { LabError } from './lab-error.ts';
 
+/** A file that is not as lblab leaves it: exit code 2, or 4 where a program of a lab's that is up has put it there. */
+export class ForeignFileError extends LabError {}
+
+export const notPlain = (path: string) => new ForeignFileError(`${path} is no plain file`);
+
 /** Bytes; a longer text does not fit a string of V8's. */
 const LARGEST = 256 * 1024 * 1024;
 /** Bytes that are read at once of a file whose size says nothing: those of /proc are 0 bytes long. */
@@ -37,7 +42,7 @@ export function withPlain<T>(path: string, use: (file: number, size: number) => 
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const info = fstatSync(file);
-    if (!info.isFile() && !info.isDirectory()) throw new LabError(`${path} is no plain file`);
+    if (!info.isFile() && !info.isDirectory()) throw notPlain(path);
     return use(file, info.size);
   } finally {
     closeSync(file);
@@ -51,12 +56,12 @@ export function withPlain<T>(path: string, use: (file: number, size: number) => 
 export async function openPlain(path: string): Promise<FileHandle> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW).catch(
     (error: NodeJS.ErrnoException) => {
-      throw error.code === 'ELOOP' ? new LabError(`${path} is no plain file`) : error;
+      throw error.code === 'ELOOP' ? notPlain(path) : error;
     },
   );
   if ((await file.stat()).isFile()) return file;
   await file.close();
-  throw new LabError(`${path} is no plain file`);
+  throw notPlain(path);
 }
 
 /** A path to what is open (proc(5)): nothing can take its place. */

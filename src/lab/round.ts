@@ -9,7 +9,7 @@ import { interruption, stagesOf, type Lab } from './lab.ts';
 import { NotACaptureError, summarize } from '../pcap/index.ts';
 import { SandboxError } from '../sandbox/client.ts';
 import { lastWords } from '../sandbox/start.ts';
-import { readPlain, withCapture } from './plain-file.ts';
+import { ForeignFileError, readPlain, withCapture } from './plain-file.ts';
 import { captureStage } from '../plan/build.ts';
 import type { TrafficOptions } from '../plan/traffic.ts';
 import type { CapturePoint, Topology } from '../topology/types.ts';
@@ -49,6 +49,8 @@ const DRAIN_SECONDS = 3;
  */
 const SETTLING = 200;
 const SETTLING_OF_MANY = 1500;
+/** Seconds that a tcpdump gets to end in order. It takes some milliseconds. */
+const STOP_SECONDS = 5;
 /** Milliseconds that a connection that nobody has closed yet may hold up the end of a capture. */
 const LINGER = 1000;
 
@@ -132,7 +134,14 @@ async function stopCaptures(lab: Lab, points: readonly string[]): Promise<void> 
       .filter((name) => started.has(name))
       .map(async (name) => {
         await lab.client.signal(name, 'SIGINT');
-        await lab.client.wait(name, lab.timeout);
+        try {
+          await lab.client.wait(name, Math.min(lab.timeout, STOP_SECONDS));
+        } catch (error) {
+          if (!(error instanceof SandboxError) || broken(lab, error)) throw error;
+          // One that a program of the lab's has stopped: its capture then says that it did not end in order.
+          await lab.client.signal(name, 'SIGKILL');
+          await lab.client.wait(name, lab.timeout);
+        }
       }),
   );
 }
@@ -156,11 +165,13 @@ async function perform(
 ): Promise<void> {
   const points = chosen.map((point) => point.name);
   const stages = [...stagesOf(lab.plan, ['settle']), captureStage(chosen, options.isMany)];
-  // A log that an earlier round left must not speak for this one, nor its requests.
+  // A log that an earlier round left must not speak for this one, nor its requests; nor is a pipe in the way that somebody has left there.
   await lab.client.remove(
-    ...[...points.map((point) => `${point}.log`), ...(options.traffic ? [] : ['requests']), FAULTS_FILE].map(
-      (path) => join(lab.dir, path),
-    ),
+    ...[
+      ...points.flatMap((point) => [`${point}.log`, `${point}.pcap`]),
+      ...(options.traffic ? [] : ['requests']),
+      FAULTS_FILE,
+    ].map((path) => join(lab.dir, path)),
   );
   try {
     await timed('capture', async () => execute(contextOf(lab), stages));
@@ -228,7 +239,7 @@ export async function inRound<Found>(
     return { found, timings };
   } catch (error) {
     const { code, path, message } = error as NodeJS.ErrnoException;
-    if (code !== undefined && path?.startsWith(lab.dir) === true)
+    if ((code !== undefined && path?.startsWith(lab.dir) === true) || error instanceof ForeignFileError)
       throw new LabError(
         `${message}: a program of the lab's, or somebody who cleans up, has changed lblab's own files`,
         4,

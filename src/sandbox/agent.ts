@@ -3,12 +3,21 @@
 //   keeper   in front of a user-mode kernel (keeper.ts); a `lone-keeper` has no walls around it
 //   guest    in the user-mode kernel, at the other end of its serial line
 // Until the lab is committed as up, the end of the control socket (descriptor 3) is the end of the sandbox.
-import { constants, mkdirSync, openSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ReadStream, WriteStream } from 'node:tty';
 import { CONTROL, end, Front, type Message, type Send } from './front.ts';
 import { keeper, LINE_CHANNEL } from './keeper.ts';
-import { attach, NotReady, runToEnd, Service, type Attached, type Confined } from './processes.ts';
+import {
+  attach,
+  NotPlain,
+  NotReady,
+  openToWrite,
+  runToEnd,
+  Service,
+  type Attached,
+  type Confined,
+} from './processes.ts';
 import {
   Decoder,
   encode,
@@ -61,6 +70,7 @@ class Agent {
         event: 'failed',
         message: error instanceof Error ? error.message : String(error),
         ...(error instanceof NotReady && { ended: error.ended }),
+        ...(error instanceof NotPlain && { changed: true }),
       });
     });
   }
@@ -120,10 +130,16 @@ class Agent {
         });
       case 'clock':
         return reply({ event: 'clock', milliseconds: performance.timeOrigin + performance.now() });
-      case 'write':
+      case 'write': {
         mkdirSync(dirname(message.path), { recursive: true });
-        writeFileSync(message.path, data);
+        const file = openToWrite(message.path);
+        try {
+          writeFileSync(file, data);
+        } finally {
+          closeSync(file);
+        }
         return reply({ event: 'ok' });
+      }
       case 'remove':
         for (const path of message.paths) rmSync(path, { recursive: true, force: true });
         return reply({ event: 'ok' });

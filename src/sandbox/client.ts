@@ -31,6 +31,12 @@ export class SandboxError extends Error {
   }
 }
 
+/** A program of the lab's has changed what lblab works with: nothing can be said of the lab. */
+export class ChangedError extends SandboxError {
+  /** The exit code that the command line ends with. */
+  readonly exitCode = 4;
+}
+
 /** Streams of an attached program; writing obeys the receiver's window. */
 export interface Attachment {
   /** Sends standard input; resolves when there is room for more. */
@@ -245,7 +251,8 @@ export class SandboxClient extends EventEmitter<{ died: [ServiceStatus]; lost: [
       this.#listeners.set(id, (reply, bytes) => {
         clearTimeout(timer);
         this.#listeners.delete(id);
-        if (reply.event === 'failed') reject(new SandboxError(reply.message, reply.ended));
+        if (reply.event === 'failed')
+          reject(new (reply.changed === true ? ChangedError : SandboxError)(reply.message, reply.ended));
         else resolve({ reply, data: bytes });
       });
       this.#send(id, message, data);

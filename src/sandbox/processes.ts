@@ -2,7 +2,15 @@
 // they are ready and when they end. Used by the agent alone.
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { constants } from 'node:os';
-import { closeSync, openSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants as files,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  writeSync,
+} from 'node:fs';
 import { basename } from 'node:path';
 import { CONFINED } from './enclosure.ts';
 import { descendants } from './family.ts';
@@ -41,9 +49,29 @@ function launch(spec: Confined, stdio: StdioOptions, detached = false): ChildPro
   return spawn(program!, args, { cwd: spec.cwd, env: environmentOf(spec), stdio, detached });
 }
 
-function openOutput(path: string | undefined): number | undefined {
-  return path === undefined ? undefined : openSync(path, 'w', 0o644);
+/** A program of the lab's has put another thing in the place of a file. */
+export class NotPlain extends Error {
+  constructor(path: string) {
+    super(`${path} is no plain file: a program of the lab's has changed lblab's own files`);
+  }
 }
+
+/** Opens a plain file for writing, made where it is not there. Opening a pipe that nobody reads would stop the agent, and with it the lab. */
+export function openToWrite(path: string, flag = files.O_TRUNC): number {
+  const flags = files.O_WRONLY | files.O_CREAT | files.O_NONBLOCK | files.O_NOFOLLOW | flag;
+  let file: number;
+  try {
+    file = openSync(path, flags, 0o644);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw ['ENXIO', 'ELOOP', 'EISDIR'].includes(code ?? '') ? new NotPlain(path) : error;
+  }
+  if (fstatSync(file).isFile()) return file;
+  closeSync(file);
+  throw new NotPlain(path);
+}
+
+const openOutput = (path: string | undefined) => (path === undefined ? undefined : openToWrite(path));
 
 class Tail {
   text = '';
@@ -153,8 +181,14 @@ export class Service {
   constructor(name: string, spec: Confined, stderrPath: string) {
     this.name = name;
     this.spec = spec;
-    const stdout = openOutput(spec.stdout);
-    const log = openSync(stderrPath, 'a', 0o644);
+    const log = openToWrite(stderrPath, files.O_APPEND);
+    let stdout: number | undefined;
+    try {
+      stdout = openOutput(spec.stdout);
+    } catch (error) {
+      closeSync(log);
+      throw error;
+    }
     this.#child = launch(spec, ['ignore', stdout ?? log, 'pipe']);
     if (stdout !== undefined) closeSync(stdout);
     this.#child.stderr!.on('data', (chunk: Buffer) => {

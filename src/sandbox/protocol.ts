@@ -89,7 +89,13 @@ export type Reply =
   | { readonly event: 'services'; readonly services: readonly ServiceStatus[] }
   /** Milliseconds since the epoch by the sandbox's own clock. */
   | { readonly event: 'clock'; readonly milliseconds: number }
-  | { readonly event: 'failed'; readonly message: string; readonly ended?: Ended }
+  /** `changed`: a program of the lab's has put another thing in the place of a file of lblab's. */
+  | {
+      readonly event: 'failed';
+      readonly message: string;
+      readonly ended?: Ended;
+      readonly changed?: boolean;
+    }
   | { readonly event: 'stdout' }
   | { readonly event: 'stderr' }
   | { readonly event: 'taken'; readonly bytes: number }

@@ -1,11 +1,13 @@
 // Files in the place of which a lab's programs, or somebody before us, put something else: what is read of them, and what is refused.
 import { execFile } from 'node:child_process';
+import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
 import { mkdir, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { openPlain, readPlain } from '../../src/lab/plain-file.ts';
 import { GrowingCapture } from '../../src/lab/tail.ts';
+import { openToWrite } from '../../src/sandbox/processes.ts';
 import { lastWords } from '../../src/sandbox/start.ts';
 import { temporaryFolder } from '../support/sandbox.ts';
 
@@ -47,4 +49,29 @@ test('the last words of a sandbox are the end of its logs, whatever their length
   await writeFile(join(dir, 'sandbox.log'), '\nthe last\n', { flag: 'a' });
   await pipe(join(dir, 'console.log'));
   expect(await lastWords(dir, 1)).toBe(':\n  the last');
+});
+
+test('what a sandbox writes goes into plain files alone, and waits for no reader of a pipe', async () => {
+  const folder = await temporaryFolder();
+  const at = (name: string) => join(folder, name);
+  await pipe(at('pipe'));
+  await pipe(at('read'));
+  await mkdir(at('folder'));
+  await symlink(at('elsewhere'), at('link'));
+  const reader = openSync(at('read'), constants.O_RDONLY | constants.O_NONBLOCK);
+  for (const name of ['pipe', 'read', 'folder', 'link'])
+    expect(() => openToWrite(at(name))).toThrow(
+      `${at(name)} is no plain file: a program of the lab's has changed lblab's own files`,
+    );
+  closeSync(reader);
+  for (const [flag, text] of [
+    [undefined, 'one'],
+    [constants.O_APPEND, 'onetwo'],
+    [undefined, 'one'],
+  ] as const) {
+    const file = openToWrite(at('file'), flag);
+    writeSync(file, flag === undefined ? 'one' : 'two');
+    closeSync(file);
+    expect(readFileSync(at('file'), 'utf8')).toBe(text);
+  }
 });
