@@ -23,9 +23,12 @@ export interface FailoverOptions {
   readonly fault: Extract<FaultKind, 'link-down' | 'kill' | 'stop-service'>;
 }
 
-/** Seconds of requests before anything happens. What a director tells its pair is up to two seconds old. */
+/**
+ * Seconds of requests before anything happens. What a director tells its pair is up to three seconds old: it is sent two seconds after the
+ * first of it, and looked for once a second (include/net/ip_vs.h, IPVS_SYNC_FLUSH_TIME and IPVS_SYNC_CHECK_PERIOD).
+ */
 const QUIET = 1;
-const QUIET_PAIR = 2.5;
+const QUIET_PAIR = 3.5;
 /** Seconds from an observed check to the fault. A client that keeps a DNS answer makes its check with its first request. */
 const OFFSET = 0.3;
 const OFFSET_ANSWER = 1;
