@@ -39,14 +39,32 @@ function firstBytes(path: string): string {
   return bytes.toString('latin1', 0, length ?? 0);
 }
 
+/** Lines of a log that are kept: several for each of the most requests that a client can be told to send. */
+const MOST_LINES = 4_000_000;
+
+function addTo<T>(kept: T[], each: T, path: string): void {
+  if (kept.push(each) > MOST_LINES)
+    throw new LabError(`${path} has too many lines: at most ${MOST_LINES} are read`);
+}
+
+/** Lines, one after the other: as an array, a file of newlines alone would take many times its size. */
+function* linesOf(text: string): Generator<string> {
+  let from = 0;
+  for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', from)) {
+    yield text.slice(from, end);
+    from = end + 1;
+  }
+  if (from < text.length) yield text.slice(from);
+}
+
 /** A client's records. A last line that its curl did not finish is none. */
 function curlRecords(dir: string, client: string): CurlRecord[] {
   const path = join(dir, `requests/${client}.jsonl`);
   const text = readText(path) ?? '';
-  return text
-    .split('\n')
-    .slice(0, -1)
-    .map((line, index) => readCurlRecord(line, `${path}:${index + 1}`));
+  const records: CurlRecord[] = [];
+  for (const line of linesOf(text.slice(0, text.lastIndexOf('\n') + 1)))
+    addTo(records, readCurlRecord(line, `${path}:${records.length + 1}`), path);
+  return records;
 }
 
 /** A log from elsewhere may name any file of this machine's. */
@@ -175,11 +193,13 @@ async function readPoint(
 }
 
 function readLog(path: string, from: number): string[] | undefined {
-  return unlessAbsent(() => readPlain(path))
+  const text = unlessAbsent(() => readPlain(path))
     ?.subarray(from)
-    .toString('latin1')
-    .split('\n')
-    .filter((line) => line !== '');
+    .toString('latin1');
+  if (text === undefined) return undefined;
+  const lines: string[] = [];
+  for (const line of linesOf(text)) if (line !== '') addTo(lines, line, path);
+  return lines;
 }
 
 /** Paths of the access logs that lblab's own web servers write, by node. */

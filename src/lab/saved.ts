@@ -2,13 +2,18 @@
 // they are checked, and so is every part that judging looks at.
 import * as z from 'zod';
 import { METHODS } from '../balancers/index.ts';
+import { parseIp, parseSubnet } from '../topology/address.ts';
 import type { Topology } from '../topology/types.ts';
 import type { FaultRecord } from '../verify/types.ts';
 import { LabError } from './lab-error.ts';
 
 /** As topologies have them: nothing that leads out of a folder. */
 const name = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$/);
-const address = z.looseObject({ address: z.string(), prefix: z.number() });
+const ip = z.string().refine((text) => parseIp(text) !== undefined, { error: 'no address' });
+const subnet = z.string().refine((text) => parseSubnet(text) !== undefined, { error: 'no subnet' });
+const address = z
+  .looseObject({ address: ip, prefix: z.number() })
+  .refine((each) => parseSubnet(`${each.address}/${each.prefix}`) !== undefined, { error: 'no prefix' });
 
 const texts = z.record(z.string(), z.string());
 const words = z.array(z.string());
@@ -17,7 +22,7 @@ const saved = z.looseObject({
   name,
   title: z.string(),
   description: z.string(),
-  segments: z.array(z.looseObject({ name, subnets: z.array(z.string()) })),
+  segments: z.array(z.looseObject({ name, subnets: z.array(subnet) })),
   nodes: z.array(
     z.looseObject({
       name,
@@ -41,15 +46,20 @@ const saved = z.looseObject({
     .looseObject({
       node: z.string(),
       method: z.enum(METHODS),
-      vip: z.string(),
-      services: z.array(
-        z.looseObject({
-          port: z.number(),
-          backends: z.array(
-            z.looseObject({ node: z.string(), address: z.string(), port: z.number(), weight: z.number() }),
-          ),
-        }),
-      ),
+      vip: ip,
+      services: z
+        .array(
+          z.looseObject({
+            protocol: z.enum(['tcp', 'udp']),
+            port: z.number(),
+            scheduler: z.string(),
+            persistence: z.number(),
+            backends: z.array(
+              z.looseObject({ node: z.string(), address: ip, port: z.number(), weight: z.number() }),
+            ),
+          }),
+        )
+        .min(1),
       nginx: z.looseObject({
         http: z.array(z.string()),
         upstreamDirectives: z.array(z.string()),
@@ -59,10 +69,28 @@ const saved = z.looseObject({
       dns: z.looseObject({ name: z.string(), ttl: z.number() }).optional(),
       health: z.looseObject({ path: z.string() }).optional(),
       pair: z.looseObject({ node: z.string(), advert: z.number() }).optional(),
+      options: z.record(z.string(), z.unknown()).optional(),
+      sabotage: words,
     })
     .optional(),
   captures: z.array(z.looseObject({ name, node: name, interface: name, filter: z.string() })),
-  traffic: z.looseObject({ clients: z.array(z.string()), url: z.string() }).optional(),
+  traffic: z
+    .looseObject({
+      clients: words,
+      url: z.string(),
+      requests: z.number(),
+      concurrency: z.number(),
+      rate: z.number().optional(),
+      timeout: z.number(),
+      reuse: words.optional(),
+      lookup: texts.optional(),
+      patience: z.record(z.string(), z.number()).optional(),
+      headers: z.array(z.tuple([z.string(), z.string()])),
+    })
+    .optional(),
+  faults: z.array(z.looseObject({ at: z.number(), node: z.string(), kind: z.string() })).optional(),
+  expect: z.array(z.looseObject({})).optional(),
+  claims: words.optional(),
 });
 
 const faults = z.array(

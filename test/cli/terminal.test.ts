@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { spawn, type IPty } from '@lydell/node-pty';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { place, type Place } from '../support/cli.ts';
-import { until } from '../support/processes.ts';
+import { hasConnected, processesOf, stopAgent, until } from '../support/processes.ts';
 
 let here: Place;
 beforeAll(async () => {
@@ -49,6 +49,28 @@ function session(args: readonly string[], env: Record<string, string> = {}): Ses
     },
   };
 }
+
+it.each([
+  ['shell', ['shell', '-l', 'l7', 'lb']],
+  ['exec -t', ['exec', '-t', '-l', 'l7', 'lb', '--', 'sleep', '4327']],
+])('%s hears a signal that comes before its program runs', async (_, args) => {
+  const goOn = await stopAgent(here.state, 'l7');
+  const { shows } = session(args);
+  const own = `lblab.js ${args.join(' ')}`;
+  // The shell around it has these words too, in quotes.
+  const [pid] = await until(
+    async () => processesOf(own),
+    (pids) => pids.length > 0,
+  );
+  await hasConnected(pid!);
+  process.kill(pid!, 'SIGTERM');
+  goOn();
+  await shows(new RegExp(`ended with (129|143)\r\n${SETTINGS}`));
+  await until(
+    async () => processesOf('sleep 4327'),
+    (pids) => pids.length === 0,
+  );
+});
 
 describe('a shell in a node', () => {
   it('is there, with the node in its prompt, its own exit code, and the terminal as it was', async () => {

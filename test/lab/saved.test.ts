@@ -67,6 +67,38 @@ describe('topology.json', () => {
       })),
       message: 'nodes.0.setup.0: ',
     },
+    ...(
+      [
+        ['a number in the place of its faults', 'faults', 1e21],
+        ['nothing in its faults', 'faults', [null]],
+        ['a client that is none', 'traffic', { clients: [null] }],
+        ['a text in the place of what it expects', 'expect', 'all'],
+      ] as const
+    ).map(([what, key, value]) => ({
+      what,
+      change: changed((topology) => ({ ...topology, [key]: value })),
+      message: key,
+    })),
+    ...(
+      [
+        ['a text in the place of its sabotage', 'sabotage', 'none'],
+        ['no service of its balancer', 'services', []],
+        ['a VIP that is no address', 'vip', 'constructor'],
+        ["a number in the place of the method's own options", 'options', 7],
+      ] as const
+    ).map(([what, key, value]) => ({
+      what,
+      change: changed((topology) => ({
+        ...topology,
+        balancer: { ...(topology.balancer as object), [key]: value },
+      })),
+      message: `balancer.${key}`,
+    })),
+    {
+      what: 'a subnet that is none',
+      change: changed((topology) => ({ ...topology, segments: [{ name: 'front', subnets: ['x/1e21'] }] })),
+      message: 'segments.0.subnets.0: no subnet',
+    },
     { what: 'a list in its place', change: changed(() => []), message: ': ' },
   ])('with $what is refused', async ({ change, message }) => {
     const topology = JSON.parse(JSON.stringify(await l7())) as Record<string, unknown>;
@@ -139,6 +171,21 @@ describe('captures from elsewhere', () => {
     if (name === 'eth0.log') await writeFile(join(folder, 'eth0.pcap'), syn);
     const reading = name === 'topology.json' ? savedTopology(folder) : readEvidence(folder, await l7());
     await expect(reading).rejects.toMatchObject({ exitCode: 2, message: `${path} is no plain file` });
+  });
+
+  test('with logs of newlines alone take no memory for each of them, and of too many lines are refused', async () => {
+    const newlines = '\n'.repeat(60_000_000);
+    const folder = await folderWith({ 'eth0.pcap': syn, 'nodes/be1/access.log': newlines });
+    const before = process.memoryUsage().heapUsed;
+    expect((await readEvidence(folder, await l7())).accessLogs?.get('be1')).toEqual([]);
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(200e6);
+    await writeFile(join(folder, 'nodes/be1/access.log'), 'x\n'.repeat(4_000_001));
+    await expect(readEvidence(folder, await l7())).rejects.toMatchObject({
+      exitCode: 2,
+      message: `${join(folder, 'nodes/be1/access.log')} has too many lines: at most 4000000 are read`,
+    });
+    const asked = await folderWith({ 'eth0.pcap': syn, 'requests/client.jsonl': newlines });
+    await expect(readEvidence(asked, await l7())).rejects.toMatchObject({ exitCode: 2 });
   });
 
   test('with a log that is none are refused', async () => {

@@ -103,6 +103,16 @@ test.each(['light', 'dark'] as const)(
   60_000,
 );
 
+test('a fault that a log puts years before the requests is drawn, with few numbers below', async () => {
+  const evidence = await recorded('l7-fault');
+  const long = {
+    ...evidence,
+    faults: evidence.faults!.map((fault) => ({ ...fault, began: -2e9, done: -1e9 })),
+  };
+  const page = htmlReport([], '/', failovers(long));
+  expect(page.match(/text-anchor="middle"/g)!.length).toBeLessThan(70);
+});
+
 test('what faults cost: a table, and for each client a picture of time with a dot for each request, red on a line of their own when lost', async () => {
   const labs = await Promise.all(['dnsrr', 'l7-fault', 'pair'].map(recorded));
   const path = await saved('failover', [], labs.flatMap(failovers));

@@ -1,5 +1,6 @@
 // `lblab watch` on a real terminal: what passes, keys that send, break and mend, a shell and back, other sizes, and the terminal as it was.
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { place, type Place } from '../support/cli.ts';
 import { hasConnected, processesOf, stopAgent, until } from '../support/processes.ts';
@@ -161,6 +162,19 @@ describe('the screen', () => {
     process.kill(pid!, 'SIGTERM');
     goOn();
     await shows('ended with 0');
+  });
+
+  it('sends no requests any more that were asked for just before its end', async () => {
+    const log = join(here.state, 'labs/seen/lab/nodes/be1/access.log');
+    const { shows, press } = await on();
+    await shows(KEYS);
+    const before = await readFile(log, 'latin1');
+    const goOn = await stopAgent(here.state, 'seen');
+    await press('r');
+    await press('q');
+    goOn();
+    await shows('ended with 0');
+    expect(await readFile(log, 'latin1')).toBe(before);
   });
 
   it('ends when its lab does', async () => {

@@ -20,6 +20,8 @@ const LANE = 22;
 const HEAD = 26;
 const FOOT = 24;
 const DOT = 3.2;
+/** Numbers below a picture, at most. */
+const TICKS = 60;
 /** Seconds before the fault that are drawn. */
 const BEFORE = 1;
 /** Seconds from which on a request is drawn as long as it took. */
@@ -31,7 +33,9 @@ function timelineSvg(row: Failover, last: number): Markup {
   const height = HEAD + lanes.length * LANE + FOOT;
   const x = (at: number) => LABEL + ((at + BEFORE) / (last + BEFORE)) * (WIDTH - LABEL - 16);
   const y = (index: number) => HEAD + index * LANE + LANE / 2;
-  const ticks = Array.from({ length: Math.floor(last) + 1 }, (_, second) => second);
+  // Logs from elsewhere may put the requests any number of seconds behind the fault.
+  const step = Math.max(1, Math.ceil(last / TICKS));
+  const ticks = Array.from({ length: Math.floor(last / step) + 1 }, (_, index) => index * step);
   const dots = row.timeline
     .filter(({ at }) => at >= -BEFORE)
     .map((moment) => {
