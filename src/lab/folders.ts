@@ -92,13 +92,37 @@ async function temporaryName(pid: number): Promise<string> {
 
 /** Notes the process in front of a lab's sandbox. It ends with the sandbox, unless somebody has stopped it. */
 export async function noteMonitor(dir: string, pid: number): Promise<void> {
-  await writeFile(join(dir, 'monitor'), `${pid} ${(await startTime(pid)) ?? ''}`);
+  await writeFile(join(dir, 'monitor'), `${pid} ${(await startTime(pid)) ?? ''}\n${insideOf(dir)}`);
+}
+
+/**
+ * Whether a process group is still the one that the process in front led. No pid is given anew while a group has it for its name; a group
+ * whose leader has been killed is known by a command line that has the lab's folder, as PID 1's has.
+ */
+async function leads(pid: number, started: string, inside: string): Promise<boolean> {
+  const leader = await startTime(pid);
+  if (leader !== undefined) return leader === started;
+  try {
+    kill(-pid, 0);
+  } catch {
+    return false;
+  }
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const stat = await readFile(`/proc/${name}/stat`, 'latin1').catch(() => '');
+    // The third field behind the program's name, the group.
+    if (stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2] !== String(pid)) continue;
+    const line = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '');
+    if (line.includes(`${inside}/`)) return true;
+  }
+  return false;
 }
 
 /** Removes what is left of a lab whose sandbox has ended, or should have: the process in front leads a process group, and PID 1 is in it. */
 export async function remove(dir: string): Promise<void> {
-  const [pid, started] = (await readFile(join(dir, 'monitor'), 'utf8').catch(() => '')).split(' ');
-  if (await isAlive(Number(pid), started ?? '')) {
+  const note = await readFile(join(dir, 'monitor'), 'utf8').catch(() => '');
+  const [, pid, started, inside] = /^(\d+) (\d*)\n(.+)$/s.exec(note) ?? [];
+  if (pid !== undefined && (await leads(Number(pid), started!, inside!))) {
     try {
       kill(-Number(pid), 'SIGKILL');
     } catch {

@@ -199,7 +199,10 @@ describe('on one lab', () => {
   });
 });
 
-it('a sandbox whose PID 1 is stopped, and whose command was killed, goes with the next lab', async () => {
+it.each([
+  ['whose command was killed', false],
+  ['whose command and bwrap were killed', true],
+])('a sandbox whose PID 1 is stopped, and %s, goes with the next lab', async (_, alone) => {
   const [program, ...args] = here.argv(['run', 'l7', '--kernel', 'host', '-n', '5000']);
   const command = spawn(program!, args, { cwd: here.cwd, env: here.env, stdio: 'ignore' });
   const monitor = await until(
@@ -212,6 +215,7 @@ it('a sandbox whose PID 1 is stopped, and whose command was killed, goes with th
   );
   const all = descendants(monitor);
   process.kill(all[0]!, 'SIGSTOP');
+  if (alone) process.kill(monitor, 'SIGKILL');
   command.kill('SIGKILL');
   await once(command, 'exit');
   expect(await here.run(['up', 'l7', '--kernel', 'host'])).toMatchObject({ code: 0 });
