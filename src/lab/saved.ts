@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { METHODS } from '../balancers/index.ts';
 import { parseIp, parseSubnet } from '../topology/address.ts';
+import { KINDS } from '../topology/expectations.ts';
 import type { Topology } from '../topology/types.ts';
 import type { FaultRecord } from '../verify/types.ts';
 import { LabError } from './lab-error.ts';
@@ -89,7 +90,18 @@ const saved = z.looseObject({
     })
     .optional(),
   faults: z.array(z.looseObject({ at: z.number(), node: z.string(), kind: z.string() })).optional(),
-  expect: z.array(z.looseObject({})).optional(),
+  expect: z
+    .array(
+      z.looseObject({
+        index: z.number(),
+        kind: z.enum(KINDS),
+        name: z.string().optional(),
+        level: z.enum(['error', 'warning']),
+        location: z.looseObject({ file: z.string(), line: z.number(), column: z.number() }),
+        not: z.boolean(),
+      }),
+    )
+    .optional(),
   claims: words.optional(),
 });
 

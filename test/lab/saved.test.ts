@@ -73,6 +73,7 @@ describe('topology.json', () => {
         ['nothing in its faults', 'faults', [null]],
         ['a client that is none', 'traffic', { clients: [null] }],
         ['a text in the place of what it expects', 'expect', 'all'],
+        ['an expectation of no kind', 'expect', [{ index: 0, kind: 'constructor' }]],
       ] as const
     ).map(([what, key, value]) => ({
       what,

@@ -38,7 +38,13 @@ const JUDGES: { readonly [K in Kind]: Judge<StatementOf<K>> } = {
 };
 
 function expectedOf(assertion: Assertion, judge: Judge<Statement>, seen: Observation): string {
-  const sentence = judge.expected(assertion, seen);
+  let sentence: string;
+  try {
+    sentence = judge.expected(assertion, seen);
+  } catch {
+    // One from elsewhere that is not whole: measuring it breaks too, and says how.
+    sentence = assertion.kind;
+  }
   return assertion.not ? `not: ${sentence}` : sentence;
 }
 

@@ -76,6 +76,15 @@ describe('a verdict', () => {
     expect(check!.status).toBe('unknown');
     expect(check!.observed).toMatch(/^the check broke: /);
   });
+
+  test('an assertion that is not whole is unknown, by the name of its kind', async () => {
+    const evidence = await expecting('nat', 'expect:\n  - path: { never: be2 }\n');
+    const [whole] = evidence.topology.expect!;
+    const changed = { ...evidence.topology, expect: [{ ...whole!, never: 7 as never }] };
+    const [check] = judgeAssertions({ ...evidence, topology: changed }, { live: true });
+    expect(check).toMatchObject({ status: 'unknown', title: 'path' });
+    expect(check!.observed).toMatch(/^the check broke: /);
+  });
 });
 
 describe('missing evidence', () => {
