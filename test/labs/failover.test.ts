@@ -1,5 +1,5 @@
 // The same fault in several labs, for real: what `lblab failover` prints, writes and refuses.
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SHIPPED } from '../../src/cli/topologies.ts';
@@ -102,6 +102,12 @@ it('draws them, and writes the page at once', async () => {
     'What it costs when a server goes down',
   );
   expect([code, stderr.replace(/^l7: on .*\n/, '')]).toEqual([0, '']);
+
+  await rm(join(here.cwd, 'out/l7/client.pcap'));
+  const broken = await here.run(['report', 'out/failover.json', '-o', 'broken.html']);
+  expect(broken).toMatchObject({ code: 2, stdout: '' });
+  expect(broken.stderr).toMatch(/failover\.json.*: .*client/);
+  expect(await readdir(here.cwd)).not.toContain('broken.html');
 });
 
 it('measures again by itself what is not within what is allowed, and says so when it stays', async () => {
