@@ -36,14 +36,17 @@ async function inside(
   env: NodeJS.ProcessEnv = {},
 ): Promise<Ran> {
   const began = performance.now();
-  const isRoot = process.getuid!() === 0;
+  const [uid, gid] = [process.getuid!(), process.getgid!()];
   // What gives the privileges up is not the program that is covered.
   const [first, ...rest] = here.argv(args);
   const own = join(here.state, '../setpriv');
-  const line = first === 'setpriv' ? [own, ...rest] : [first!, ...rest];
-  const copied = first === 'setpriv' ? `cp "$(command -v setpriv)" ${own}` : ':';
-  const script = `set -e\n${copied}\n${prepare}\nexec ${line.map(word).join(' ')}`;
-  const argv = ['unshare', ...(isRoot ? [] : ['-r']), '--mount', '--', 'sh', '-c', script];
+  const line =
+    first === 'setpriv'
+      ? [own, ...rest]
+      : [own, '--inh-caps=-all', '--ambient-caps=-all', '--', first!, ...rest];
+  const script = `set -e\ncp "$(command -v setpriv)" ${own}\n${prepare}\nexec ${line.map(word).join(' ')}`;
+  const user = uid === 0 ? [] : ['--user', `--map-user=${uid}`, `--map-group=${gid}`, '--keep-caps'];
+  const argv = ['unshare', ...user, '--mount', '--', 'sh', '-c', script];
   return new Promise((end) => {
     execFile(
       argv[0]!,
