@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { connections, readCapture, summarize } from '../../src/pcap/index.ts';
 import { ethernet, ipv4, pcap, segment, udp } from './build.ts';
-import { conversation, HANDSHAKE } from './conversation.ts';
+import { conversation, exchange, HANDSHAKE } from './conversation.ts';
 
 const CLIENT = { source: '10.0.0.1', destination: '10.0.0.2', sourcePort: 40000, destinationPort: 80 };
 const SERVER = { source: '10.0.0.2', destination: '10.0.0.1', sourcePort: 80, destinationPort: 40000 };
@@ -10,15 +10,7 @@ const REQUEST = 'GET /a?b=1 HTTP/1.1\r\nHost: myapp1\r\nX-Twice: 1\r\nx-twice:  
 const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello';
 
 describe('a connection captured whole', () => {
-  const file = conversation(
-    ...HANDSHAKE,
-    ['>', 'PA', 1, 1, { payload: REQUEST }],
-    ['<', 'A', 1, 1 + REQUEST.length, { payload: ANSWER.slice(0, 30) }],
-    ['<', 'PA', 31, 1 + REQUEST.length, { payload: ANSWER.slice(30) }],
-    ['>', 'FA', 1 + REQUEST.length, 1 + ANSWER.length],
-    ['<', 'FA', 1 + ANSWER.length, 2 + REQUEST.length],
-    ['>', 'A', 2 + REQUEST.length, 2 + ANSWER.length],
-  );
+  const file = exchange(REQUEST, ANSWER);
 
   test('has both initial sequence numbers, its handshake and its end', async () => {
     const [connection, ...others] = connections(await readCapture(file));

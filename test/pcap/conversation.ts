@@ -71,3 +71,15 @@ export function framesOf(conversing: readonly Step[], { client, server, isn }: E
 
 /** A capture of a conversation, its packets a millisecond apart. */
 export const conversation = (...conversing: readonly Step[]) => pcap(framesOf(conversing));
+
+/** A connection from its first packet to its last: one request, its answer in two segments, and the client's close. */
+export const exchange = (request: string, answer: string) =>
+  conversation(
+    ...HANDSHAKE,
+    ['>', 'PA', 1, 1, { payload: request }],
+    ['<', 'A', 1, 1 + request.length, { payload: answer.slice(0, 30) }],
+    ['<', 'PA', 31, 1 + request.length, { payload: answer.slice(30) }],
+    ['>', 'FA', 1 + request.length, 1 + answer.length],
+    ['<', 'FA', 1 + answer.length, 2 + request.length],
+    ['>', 'A', 2 + request.length, 2 + answer.length],
+  );

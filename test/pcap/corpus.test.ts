@@ -7,7 +7,7 @@ import { connections, readCapture } from '../../src/pcap/index.ts';
 import { accountOfWireshark, disagreements, writeAccount } from './agreement.ts';
 import { pcap, segment } from './build.ts';
 import { chaos } from './chaos.ts';
-import { conversation, HANDSHAKE } from './conversation.ts';
+import { exchange } from './conversation.ts';
 import { FIELDS, fieldsOf, fixtureCaptures, FIXTURES, isOdd, shortHash } from './fields.ts';
 import { RECORDINGS } from './recordings.ts';
 import { Sharkd } from './sharkd.ts';
@@ -151,22 +151,10 @@ describe('what we do otherwise than Wireshark', () => {
 });
 
 test('the figures of one connection, one by one', async () => {
-  const [request, answer] = [
-    'GET / HTTP/1.1\r\nHost: myapp1\r\n\r\n',
-    'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello',
-  ];
   const path = join(directory, 'one.pcap');
   writeFileSync(
     path,
-    conversation(
-      ...HANDSHAKE,
-      ['>', 'PA', 1, 1, { payload: request }],
-      ['<', 'A', 1, 1 + request.length, { payload: answer.slice(0, 30) }],
-      ['<', 'PA', 31, 1 + request.length, { payload: answer.slice(30) }],
-      ['>', 'FA', 1 + request.length, 1 + answer.length],
-      ['<', 'FA', 1 + answer.length, 2 + request.length],
-      ['>', 'A', 2 + request.length, 2 + answer.length],
-    ),
+    exchange('GET / HTTP/1.1\r\nHost: myapp1\r\n\r\n', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello'),
   );
   const rows = await tsharkFields(path, [
     'tcp.stream',
