@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { kill } from 'node:process';
 import { LabError } from './lab-error.ts';
 import { makeFolder } from './outlet.ts';
+import { membersOf, statOf } from '../sandbox/family.ts';
 import type { Kernel } from '../sandbox/start.ts';
 import { NAME } from '../topology/name.ts';
 import type { Topology } from '../topology/types.ts';
@@ -32,14 +33,8 @@ export interface LabRecord {
  * stopped may not have taken note of it yet (proc(5), field 3: Z, X).
  */
 export async function startTime(pid: number): Promise<string | undefined> {
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
-    // The second field, the program's name in brackets, may hold anything; the 22nd counts from behind it.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return 'ZX'.includes(fields[0]!) ? undefined : fields[19];
-  } catch {
-    return undefined;
-  }
+  const stat = statOf(pid);
+  return stat === undefined || 'ZX'.includes(stat[0]!) ? undefined : stat[19];
 }
 
 export async function isAlive(pid: number, started: string): Promise<boolean> {
@@ -102,17 +97,8 @@ export async function noteMonitor(dir: string, pid: number): Promise<void> {
 async function leads(pid: number, started: string, inside: string): Promise<boolean> {
   const leader = await startTime(pid);
   if (leader !== undefined) return leader === started;
-  try {
-    kill(-pid, 0);
-  } catch {
-    return false;
-  }
-  for (const name of await readdir('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const stat = await readFile(`/proc/${name}/stat`, 'latin1').catch(() => '');
-    // The third field behind the program's name, the group.
-    if (stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2] !== String(pid)) continue;
-    const line = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '');
+  for (const member of membersOf(pid)) {
+    const line = await readFile(`/proc/${member}/cmdline`, 'utf8').catch(() => '');
     if (line.includes(`${inside}/`)) return true;
   }
   return false;
