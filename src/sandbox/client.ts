@@ -5,8 +5,8 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import {
-  Decoder,
   encode,
+  receive,
   WINDOW,
   type Control,
   type Ended,
@@ -67,20 +67,11 @@ export class SandboxClient extends EventEmitter<{ died: [ServiceStatus]; lost: [
     this.#socket = socket;
     let greet: () => void;
     this.#hello = new Promise((resolve) => (greet = resolve));
-    const decoder = new Decoder<Reply>(({ id, message }, data) => {
+    receive<Reply>(socket, ({ id, message }, data) => {
       if (message.event === 'hello') greet();
       else if (message.event === 'died') this.emit('died', message.service);
       else this.#listeners.get(id)?.(message, data);
     });
-    socket.on('data', (chunk: Buffer) => {
-      try {
-        decoder.push(chunk);
-      } catch {
-        // No agent of ours: a program of the lab's has taken its place.
-        socket.destroy();
-      }
-    });
-    socket.on('error', () => {});
     socket.on('close', () => {
       this.#lost = new SandboxError('the sandbox ended');
       for (const listener of this.#listeners.values())

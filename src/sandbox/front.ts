@@ -2,7 +2,7 @@
 // the sandbox when nobody can come any more.
 import { lstatSync, watch } from 'node:fs';
 import { createServer, Socket } from 'node:net';
-import { Decoder, encode, type Control, type Envelope, type Reply, type Request } from './protocol.ts';
+import { encode, receive, type Control, type Envelope, type Reply, type Request } from './protocol.ts';
 
 export type Message = Request | Control;
 export type Send = (channel: number, id: number, reply: Reply, data?: Uint8Array) => void;
@@ -57,19 +57,11 @@ export class Front {
   #take(socket: Socket, control: boolean): void {
     const channel = this.#next++;
     this.#sockets.set(channel, socket);
-    const decoder = new Decoder<Message | { op: 'destroy' }>(({ id, message }, data) => {
+    receive<Message | { op: 'destroy' }>(socket, ({ id, message }, data) => {
       if (message.op === 'destroy') end();
       if (message.op === 'commit') this.#committed = true;
       this.#handle({ channel, id, message }, data);
     });
-    socket.on('data', (chunk) => {
-      try {
-        decoder.push(chunk);
-      } catch {
-        socket.destroy();
-      }
-    });
-    socket.on('error', () => {});
     socket.on('close', () => {
       this.#sockets.delete(channel);
       if (control && !this.#committed) end();

@@ -1,5 +1,6 @@
 // What the command line and the agent inside a sandbox say to each other: frames of a JSON message and raw bytes, over any byte stream (an
-// inherited socket, a Unix socket, a user-mode kernel's serial line). Nothing here starts or reads anything.
+// inherited socket, a Unix socket, a user-mode kernel's serial line). Nothing here starts anything.
+import type { Socket } from 'node:net';
 
 /** Bytes of a stream that may be under way before the receiver says it has taken them: bounds memory at both ends. */
 export const WINDOW = 1024 * 1024;
@@ -164,4 +165,20 @@ export class Decoder<T> {
     this.#size -= length;
     return all.subarray(0, length);
   }
+}
+
+/**
+ * Delivers what comes over a socket. A peer that does not keep to the protocol is hung up on: a program of the lab's can have taken the place
+ * of the agent, or talk to it.
+ */
+export function receive<T>(socket: Socket, deliver: (envelope: Envelope<T>, data: Buffer) => void): void {
+  const decoder = new Decoder<T>(deliver);
+  socket.on('data', (chunk: Buffer) => {
+    try {
+      decoder.push(chunk);
+    } catch {
+      socket.destroy();
+    }
+  });
+  socket.on('error', () => {});
 }
