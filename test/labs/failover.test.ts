@@ -23,6 +23,7 @@ interface Document {
   readonly labs: readonly {
     readonly topology: string;
     readonly captures: string;
+    readonly again?: string;
     readonly rows: readonly Failover[];
   }[];
 }
@@ -125,6 +126,7 @@ it('measures again by itself what is not within what is allowed, and says so whe
     ['l7', 'pass'],
   ]);
   expect(code).toBe(1);
+  expect(labs[0]!.again).toMatch(/^lost \d+ of \d+ .* is not within up to 1$/);
   const { stderr } = await here.run(argv.filter((word) => word !== '--json'));
   expect(stderr).toMatch(/\nlone: measured again, by itself: lost \d+ of \d+ .* is not within up to 1\n/);
 }, 120_000);

@@ -56,6 +56,8 @@ interface Outcome {
   readonly rows: readonly Failover[];
   /** Why there are no rows, or why they may not be relied on. */
   readonly doubt?: string;
+  /** Why this is not what the lab showed beside the others, but by itself. */
+  readonly again?: string;
 }
 
 /** A lab that is wanted: where its captures go, and what is told of it. */
@@ -148,7 +150,7 @@ async function measureAll(
     const { name } = each.topology;
     if (!cli.json) cli.say(`${name}: measured again, by itself: ${doubt}\n`);
     const again = { ...each, progress: progress.lab(`${name} again`) };
-    outcomes[index] = (await together(cli, [again], options))[0]!;
+    outcomes[index] = { ...(await together(cli, [again], options))[0]!, again: doubt };
   }
   return outcomes;
 }
@@ -162,8 +164,7 @@ function documentOf(wanted: readonly Wanted[], outcomes: readonly Outcome[], ok:
     labs: wanted.map(({ topology, output }, index) => ({
       topology: topology.name,
       captures: output,
-      ...(outcomes[index]!.doubt !== undefined && { doubt: outcomes[index]!.doubt }),
-      rows: outcomes[index]!.rows,
+      ...outcomes[index]!,
     })),
   };
 }
